@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/* What the files of this HAL share among themselves. */
+#ifndef HAL_AARCH64_INTERNAL_H
+#define HAL_AARCH64_INTERNAL_H
+
+#include "base/addr.h"
+#include "base/err.h"
+#include "cpu.h"
+#include "hal/platform.h"
+#include <stddef.h>
+#include <stdint.h>
+
+/* image.ld: the running image. */
+extern char __image_start[], __text_end[], __rodata_end[], __image_end[];
+extern char boot_stack_guard[], boot_stack_top[], panic_stack_guard[], panic_stack_top[];
+
+/* mmu.c */
+enum mmu_attr { MMU_TEXT, MMU_RODATA, MMU_DATA, MMU_DEVICE };
+struct mmu_setup {
+    uint64_t ttbr, mair, tcr, sctlr; /* the order is known to entry.S */
+};
+/* Builds the tables of the image and of a window at the devicetree; runs with the MMU off. */
+const struct mmu_setup *mmu_build_early(uint64_t image, uint64_t dtb);
+void mmu_enable(const struct mmu_setup *setup);
+/* Maps what is not mapped yet of the identity range, rounded outwards to pages. HV_ERR_NOMEM if the
+ * table pages are used up. */
+HV_MUST_CHECK hv_err mmu_map(uint64_t base, uint64_t size, enum mmu_attr attr);
+/* RAM without the firmware's reserved ranges, and the bounds that hal_phys_map() answers by. */
+HV_MUST_CHECK hv_err mmu_map_ram(const struct hal_platform *platform);
+/* True if `addr` is a mapped, writable or readable address: for the backtrace, which must not
+ * fault. */
+bool mmu_is_stack(uint64_t addr);
+
+/* gic.c */
+HV_MUST_CHECK hv_err gic_init(const struct hal_platform *platform);
+/* timer.c */
+HV_MUST_CHECK hv_err timer_init_cpu(const struct hal_platform *platform);
+/* uart.c: the PL011 at `base`, which is mapped, becomes the console; 0: there is none from now on. */
+void uart_init(uint64_t base);
+
+/* fp in vectors.S */
+void fp_save(struct arch_vcpu_fp *fp);
+void fp_restore(const struct arch_vcpu_fp *fp);
+
+/* Registers of an exception at EL2, as vectors.S stores them. */
+struct panic_frame {
+    uint64_t x[31];
+    uint64_t sp;
+    uint64_t elr, spsr, esr, far, hpfar;
+    uint64_t vector; /* 0..7: entry of the vector table */
+};
+_Noreturn void panic_exception(const struct panic_frame *frame);
+
+/* main.c, called by entry.S. */
+_Noreturn void boot_main(uint64_t dtb);
+
+static inline uint32_t mmio_read32(const volatile void *base, uint64_t offset)
+{
+    return *(const volatile uint32_t *)((const volatile char *)base + offset);
+}
+
+static inline void mmio_write32(volatile void *base, uint64_t offset, uint32_t value)
+{
+    *(volatile uint32_t *)((volatile char *)base + offset) = value;
+}
+
+#endif

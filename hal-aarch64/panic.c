@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/* The panic report: what happened, the registers, a backtrace as offsets into the image, and the
+ * end of the machine. */
+#include "arch/esr.h"
+#include "base/check.h"
+#include "base/fmt.h"
+#include "hal/hal.h"
+#include "internal.h"
+
+#define BACKTRACE_MAX 32
+
+static const char *const vector_names[] = {
+    "synchronous (SP_EL0)", "IRQ (SP_EL0)", "FIQ (SP_EL0)", "SError (SP_EL0)",
+    "synchronous",          "IRQ",          "FIQ",          "SError",
+};
+
+static void print(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+static void print(const char *format, ...)
+{
+    char line[160];
+    va_list args;
+
+    va_start(args, format);
+    (void)fmt_vsnprintf(line, sizeof(line), format, args);
+    va_end(args);
+    for (const char *c = line; *c != '\0'; c++) {
+        if (*c == '\n')
+            hal_console_write("\r", 1);
+        hal_console_write(c, 1);
+    }
+}
+
+static void print_address(const char *what, uint64_t addr)
+{
+    uint64_t base = (uint64_t)__image_start;
+
+    if (addr >= base && addr < (uint64_t)__text_end)
+        print("  %s halcyon.elf+0x%llx\n", what, (unsigned long long)(addr - base));
+    else
+        print("  %s 0x%016llx\n", what, (unsigned long long)addr);
+}
+
+/* Frame records: x29 points to { the caller's x29, its x30 }. Any broken link ends the walk. */
+static void backtrace(uint64_t pc, uint64_t fp)
+{
+    print("backtrace (aarch64-linux-gnu-addr2line -pfie halcyon.elf OFFSET...):\n");
+    print_address("at", pc);
+    for (int i = 0; i < BACKTRACE_MAX && mmu_is_stack(fp) && is_aligned(fp, 8); i++) {
+        const uint64_t *record = (const uint64_t *)fp;
+        if (record[1] == 0)
+            break;
+        print_address("by", record[1] - 4);
+        if (record[0] <= fp)
+            break;
+        fp = record[0];
+    }
+}
+
+static _Noreturn void finish(void)
+{
+    print("halcyon PANIC: end of report, powering off\n");
+    hal_halt(HAL_HALT_PANIC);
+}
+
+_Noreturn void panic_exception(const struct panic_frame *frame)
+{
+    char words[120];
+
+    print("\nhalcyon PANIC: %s exception at EL2 on CPU %u\n", vector_names[frame->vector & 7],
+          hal_cpu_self());
+    print("  %s\n", esr_describe(frame->esr, words, sizeof(words)));
+    print("  ESR 0x%08llx  ELR 0x%016llx  SPSR 0x%08llx\n", (unsigned long long)frame->esr,
+          (unsigned long long)frame->elr, (unsigned long long)frame->spsr);
+    print("  FAR 0x%016llx  HPFAR 0x%016llx\n", (unsigned long long)frame->far,
+          (unsigned long long)frame->hpfar);
+    if (frame->far >= (uint64_t)boot_stack_guard &&
+        frame->far < (uint64_t)boot_stack_guard + PAGE_SIZE)
+        print("  the address is the guard page of this CPU's stack: stack overflow\n");
+    for (unsigned i = 0; i < 30; i += 2)
+        print("  x%-2u 0x%016llx  x%-2u 0x%016llx\n", i, (unsigned long long)frame->x[i], i + 1,
+              (unsigned long long)frame->x[i + 1]);
+    print("  x30 0x%016llx  sp  0x%016llx\n", (unsigned long long)frame->x[30],
+          (unsigned long long)frame->sp);
+    print("  image at 0x%016llx\n", (unsigned long long)(uint64_t)__image_start);
+    backtrace(frame->elr, frame->x[29]);
+    finish();
+}
+
+_Noreturn void hv_check_failed(const char *expr, const char *file, unsigned line)
+{
+    print("\nhalcyon PANIC: check failed on CPU %u: %s (%s:%u)\n", hal_cpu_self(), expr, file,
+          line);
+    print("  image at 0x%016llx\n", (unsigned long long)(uint64_t)__image_start);
+    backtrace((uint64_t)__builtin_return_address(0) - 4, (uint64_t)__builtin_frame_address(0));
+    finish();
+}
