@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+#include "exit/abort.h"
+#include "arch/esr.h"
+#include "exit/exit.h"
+#include "exit/s1_walk.h"
+#include "hal/hal.h"
+#include "vm/hv.h"
+
+#define ESR_FNV BIT(10) /* of an abort: FAR_EL1 is not valid */
+
+/*
+ * True if the syndrome describes an access that may be a device's: one register, at a known
+ * address, refused by stage 2 for lack of a mapping. HPFAR_EL2 is not valid for a permission fault
+ * (D17.2.66), and core maps nothing that could give one.
+ */
+static inline bool abort_is_emulable(const struct esr_abort *abort)
+{
+    unsigned type = abort->fsc & ~3u;
+
+    return abort->isv && !abort->fnv && !abort->cm && !abort->s1ptw &&
+           (type == ESR_FSC_TRANSLATION || type == ESR_FSC_ACCESS_FLAG);
+}
+
+/* What a load leaves in its register. */
+static inline uint64_t abort_extend(const struct esr_abort *abort, uint64_t value)
+{
+    if (abort->sign_extend)
+        value = sign_extend(value, 8u * abort->size - 1);
+    return abort->reg64 ? value : (uint32_t)value;
+}
+
+/* The device at `at`, or NULL. Accesses come in runs to one device, so that it is tried first. */
+static inline const struct mmio_region *abort_find_device(struct vcpu *vcpu, ipa_t at)
+{
+    const struct mmio_region *region = vcpu->last_region;
+
+    if (at.v - region->base < region->size)
+        return region;
+    region = mmio_bus_find(&vcpu->vm->bus, at);
+    if (region != NULL)
+        vcpu->last_region = region;
+    return region;
+}
+
+/* False if no device takes the access. */
+static inline bool abort_emulate(struct vcpu *vcpu, const struct esr_abort *abort, ipa_t at)
+{
+    const struct mmio_region *region = abort_find_device(vcpu, at);
+    if (region == NULL)
+        return false;
+
+    uint64_t mask = ~UINT64_C(0) >> (64 - 8 * abort->size);
+    struct mmio_access access = {
+        .offset = at.v - region->base,
+        .cpu = vcpu->index,
+        .size = abort->size,
+        .write = abort->write,
+    };
+    if (region->size - access.offset < abort->size)
+        return false;
+    if (abort->write)
+        access.value = arch_vcpu_x(&vcpu->arch, abort->reg) & mask;
+    if (!region->access(region->dev, &access))
+        return false;
+    if (!abort->write)
+        arch_vcpu_set_x(&vcpu->arch, abort->reg, abort_extend(abort, access.value & mask));
+    vcpu_skip_insn(vcpu);
+    return true;
+}
+
+/* External aborts and faults of stage 2 are what a guest can cause; a code that the architecture
+ * does not define, or that stage 2 cannot give, is not passed on as if it were. */
+static bool abort_is_guest_fault(unsigned fsc)
+{
+    return fsc < ESR_FSC_ALIGNMENT && esr_fsc_str(fsc) != NULL;
+}
+
+static void abort_inject(struct vcpu *vcpu, const struct arch_exit *exit, bool instruction)
+{
+    struct esr_abort abort = esr_decode_abort(exit->esr);
+    ipa_t at = ipa(esr_fault_ipa(exit->esr, exit->far, exit->hpfar));
+    struct log *log = &vcpu->vm->hv->log;
+    int level = -1;
+
+    if (!abort_is_guest_fault(abort.fsc)) {
+        exit_end_vm(vcpu, exit->esr);
+        return;
+    }
+    if (log_enabled(log, LOG_MOD_EXIT, LOG_DEBUG))
+        log_write(log, LOG_MOD_EXIT, LOG_DEBUG,
+                  "%s: external abort for IPA 0x%llx, VA 0x%llx, ESR 0x%llx, PC 0x%llx",
+                  vcpu->vm->config->name, (unsigned long long)at.v, (unsigned long long)exit->far,
+                  (unsigned long long)exit->esr, (unsigned long long)vcpu->arch.pc);
+    if (abort.s1ptw)
+        level = s1_walk_level(vcpu, va(exit->far), at);
+    vcpu_inject_external_abort(vcpu, va(abort.fnv ? 0 : exit->far), instruction, abort.write, level,
+                               abort.cm);
+    if (abort.fnv) {
+        uint64_t esr = hal_vcpu_sysreg_get(&vcpu->arch, ARCH_ESR_EL1);
+        hal_vcpu_sysreg_set(&vcpu->arch, ARCH_ESR_EL1, esr | ESR_FNV);
+    }
+}
+
+void abort_data(struct vcpu *vcpu, const struct arch_exit *exit)
+{
+    /* The class is known: with its bit given, decoding costs the compiler no branch. */
+    struct esr_abort abort = esr_decode_abort(exit->esr | (uint64_t)ESR_EC_DABT_LOWER << 26);
+
+    if (abort_is_emulable(&abort) &&
+        abort_emulate(vcpu, &abort, ipa(esr_fault_ipa(exit->esr, exit->far, exit->hpfar))))
+        return;
+    abort_inject(vcpu, exit, false);
+}
+
+void abort_instruction(struct vcpu *vcpu, const struct arch_exit *exit)
+{
+    abort_inject(vcpu, exit, true);
+}

@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+#include "exit/exit.h"
+#include "abi/machine.h"
+#include "arch/esr.h"
+#include "dev/console.h"
+#include "exit/abort.h"
+#include "exit/sysreg_trap.h"
+#include "hal/hal.h"
+#include "psci/smccc.h"
+#include "vm/sched.h"
+
+/* Longest description of a syndrome in a stop reason. */
+#define EXIT_WORDS 128u
+
+typedef void exit_handler(struct vcpu *vcpu, const struct arch_exit *exit);
+
+void exit_end_vm(struct vcpu *vcpu, uint64_t esr)
+{
+    char words[EXIT_WORDS];
+
+    vm_end(vcpu->vm, VM_CRASHED, "vCPU %u, PC 0x%llx: %s", vcpu->index,
+           (unsigned long long)vcpu->arch.pc, esr_describe(esr, words, sizeof(words)));
+}
+
+/* --- Synchronous exceptions --- */
+
+/* Classes that do not reach EL2 with the configuration that vm_create() makes, and undefined ones.
+ */
+static void exit_unexpected(struct vcpu *vcpu, const struct arch_exit *exit)
+{
+    exit_end_vm(vcpu, exit->esr);
+}
+
+/* Uses of what the guest's ID registers say is not there: undefined, as on a CPU without it. */
+static void exit_undefined(struct vcpu *vcpu, const struct arch_exit *exit)
+{
+    (void)exit;
+    vcpu_inject_undefined(vcpu);
+}
+
+/* WFI and WFE are hints (D1.5): with nothing to wait for WFI goes on. WFE yields the pCPU, as the
+ * event it waits for comes from another vCPU. */
+static void exit_wfx(struct vcpu *vcpu, const struct arch_exit *exit)
+{
+    enum esr_wfx kind = esr_decode_wfx(exit->esr);
+
+    vcpu_skip_insn(vcpu);
+    if (kind == ESR_WFE || kind == ESR_WFET)
+        vcpu->pcpu->resched = true;
+    else if (!vgic_has_pending(&vcpu->vm->vgic, vcpu->index))
+        sched_block(vcpu);
+}
+
+static void exit_hvc(struct vcpu *vcpu, const struct arch_exit *exit)
+{
+    smccc_dispatch(vcpu, (uint32_t)bits_get(exit->esr, 15, 0));
+}
+
+/* Trapped by HCR_EL2.TSC before it executes, so that the PC is still at it (D17.2.37, EC 0x17). */
+static void exit_smc(struct vcpu *vcpu, const struct arch_exit *exit)
+{
+    vcpu_skip_insn(vcpu);
+    smccc_dispatch(vcpu, (uint32_t)bits_get(exit->esr, 15, 0));
+}
+
+static exit_handler *const exit_handlers[ESR_EC_COUNT] = {
+    [ESR_EC_UNKNOWN] = exit_unexpected,
+    [ESR_EC_WFX] = exit_wfx,
+    [0x02] = exit_unexpected,
+    [ESR_EC_CP15_RT] = exit_undefined,
+    [ESR_EC_CP15_RRT] = exit_undefined,
+    [ESR_EC_CP14_RT] = exit_undefined,
+    [ESR_EC_CP14_LS] = exit_undefined,
+    [ESR_EC_FP_ASIMD] = exit_undefined,
+    [ESR_EC_CP10_ID] = exit_undefined,
+    [ESR_EC_PAUTH] = exit_undefined,
+    [ESR_EC_LS64] = exit_undefined,
+    [0x0b] = exit_unexpected,
+    [ESR_EC_CP14_RRT] = exit_undefined,
+    [ESR_EC_BTI] = exit_unexpected,
+    [ESR_EC_ILLEGAL_STATE] = exit_unexpected,
+    [0x0f] = exit_unexpected,
+    [0x10] = exit_unexpected,
+    [ESR_EC_SVC32] = exit_unexpected,
+    [ESR_EC_HVC32] = exit_unexpected,
+    [ESR_EC_SMC32] = exit_unexpected,
+    [ESR_EC_SYSREG128] = exit_undefined,
+    [ESR_EC_SVC64] = exit_unexpected,
+    [ESR_EC_HVC64] = exit_hvc,
+    [ESR_EC_SMC64] = exit_smc,
+    [ESR_EC_SYSREG] = sysreg_trap,
+    [ESR_EC_SVE] = exit_undefined,
+    [ESR_EC_ERET] = exit_unexpected,
+    [ESR_EC_TSTART] = exit_undefined,
+    [ESR_EC_PAC_FAIL] = exit_unexpected,
+    [ESR_EC_SME] = exit_undefined,
+    [ESR_EC_GPC] = exit_unexpected,
+    [ESR_EC_IMPDEF_EL3] = exit_unexpected,
+    [ESR_EC_IABT_LOWER] = abort_instruction,
+    [ESR_EC_IABT_SAME] = exit_unexpected,
+    [ESR_EC_PC_ALIGN] = exit_unexpected,
+    [0x23] = exit_unexpected,
+    [ESR_EC_DABT_LOWER] = abort_data,
+    [ESR_EC_DABT_SAME] = exit_unexpected,
+    [ESR_EC_SP_ALIGN] = exit_unexpected,
+    [ESR_EC_MOPS] = exit_unexpected,
+    [ESR_EC_FP_TRAP32] = exit_unexpected,
+    [0x29] = exit_unexpected,
+    [0x2a] = exit_unexpected,
+    [0x2b] = exit_unexpected,
+    [ESR_EC_FP_TRAP64] = exit_unexpected,
+    [ESR_EC_GCS] = exit_unexpected,
+    [0x2e] = exit_unexpected,
+    [ESR_EC_SERROR] = exit_unexpected,
+    [ESR_EC_BRK_LOWER] = exit_unexpected,
+    [ESR_EC_BRK_SAME] = exit_unexpected,
+    [ESR_EC_STEP_LOWER] = exit_unexpected,
+    [ESR_EC_STEP_SAME] = exit_unexpected,
+    [ESR_EC_WATCH_LOWER] = exit_unexpected,
+    [ESR_EC_WATCH_SAME] = exit_unexpected,
+    [0x36] = exit_unexpected,
+    [0x37] = exit_unexpected,
+    [ESR_EC_BKPT32] = exit_unexpected,
+    [0x39] = exit_unexpected,
+    [ESR_EC_VECTOR32] = exit_unexpected,
+    [0x3b] = exit_unexpected,
+    [ESR_EC_BRK64] = exit_unexpected,
+    [ESR_EC_PMU] = exit_unexpected,
+    [0x3e] = exit_unexpected,
+    [0x3f] = exit_unexpected,
+};
+
+/* --- Interrupts --- */
+
+static void exit_vtimer_irq(struct pcpu *pcpu, uint32_t intid)
+{
+    struct vcpu *vcpu = pcpu->loaded;
+
+    if (vcpu != NULL) {
+        vgic_raise_hw(&vcpu->vm->vgic, vcpu->index, MACHINE_INTID_VTIMER);
+        if (vcpu->state == VCPU_BLOCKED)
+            sched_wake(vcpu);
+    }
+    /* It stays active until the guest deactivates it through its list register. */
+    hal_irq_end(intid, vcpu == NULL);
+}
+
+static void exit_irq_unknown(struct pcpu *pcpu, uint32_t intid)
+{
+    hv_err err = hal_irq_enable(intid, false);
+
+    hal_irq_end(intid, true);
+    log_write(&pcpu->hv->log, LOG_MOD_EXIT, LOG_WARN, "interrupt %u is nobody's: %s", intid,
+              err == HV_OK ? "disabled" : "and cannot be disabled");
+}
+
+static void exit_irq(struct pcpu *pcpu, uint32_t intid)
+{
+    const struct hal_platform *platform = &pcpu->hv->platform;
+
+    if (intid == platform->timer_virt_intid) {
+        exit_vtimer_irq(pcpu, intid);
+        return;
+    }
+    if (intid == HAL_INTID_KICK) {
+        pcpu->resched = true;
+    } else if (intid == platform->timer_hyp_intid) {
+        timer_queue_run(&pcpu->timers);
+    } else if (intid == platform->gic_maintenance_intid) {
+        if (pcpu->loaded != NULL)
+            vgic_maintenance(&pcpu->loaded->vm->vgic, pcpu->loaded->index);
+    } else if (intid == platform->uart_intid && platform->uart.size != 0) {
+        console_interrupt(pcpu->hv->console);
+    } else {
+        exit_irq_unknown(pcpu, intid);
+        return;
+    }
+    hal_irq_end(intid, true);
+}
+
+void exit_irqs(struct pcpu *pcpu)
+{
+    uint32_t intid;
+
+    while ((intid = hal_irq_ack()) != HAL_INTID_NONE)
+        exit_irq(pcpu, intid);
+}
+
+/* --- The loop --- */
+
+/* An asynchronous exit, or one that only a broken machine makes. */
+static void exit_async(struct vcpu *vcpu, const struct arch_exit *exit)
+{
+    char words[EXIT_WORDS];
+
+    switch (exit->kind) {
+    case ARCH_EXIT_IRQ:
+        exit_irqs(vcpu->pcpu);
+        break;
+    case ARCH_EXIT_SERROR:
+        vm_end(vcpu->vm, VM_CRASHED, "vCPU %u, PC 0x%llx: SError of the machine: %s", vcpu->index,
+               (unsigned long long)vcpu->arch.pc, esr_describe(exit->esr, words, sizeof(words)));
+        break;
+    default:
+        vm_end(vcpu->vm, VM_CRASHED, "vCPU %u, PC 0x%llx: exit of kind %u, which nothing asks for",
+               vcpu->index, (unsigned long long)vcpu->arch.pc, exit->kind);
+        break;
+    }
+}
+
+void exit_dispatch(struct vcpu *vcpu, const struct arch_exit *exit)
+{
+    if (exit->kind == ARCH_EXIT_SYNC)
+        exit_handlers[esr_ec(exit->esr)](vcpu, exit);
+    else
+        exit_async(vcpu, exit);
+}
+
+/* Whatever stops the vCPU sets resched: the one thing to look at between two runs. */
+static void exit_run_vcpu(struct pcpu *pcpu, struct vcpu *vcpu)
+{
+    struct vgic *vgic = &vcpu->vm->vgic;
+    uint32_t index = vcpu->index;
+    struct arch_exit exit;
+
+    do {
+        if (vgic_needs_flush(vgic, index))
+            vgic_flush(vgic, index);
+        hal_vcpu_run(&vcpu->arch, &exit);
+        exit_dispatch(vcpu, &exit);
+    } while (!pcpu->resched);
+}
+
+void exit_run(struct pcpu *pcpu)
+{
+    struct hv *hv = pcpu->hv;
+
+    /* Before the look at nr_running: whoever takes that to 0 afterwards sees it, and kicks. */
+    pcpu->running = true;
+    while (hv->nr_running != 0) {
+        struct vcpu *vcpu = sched_next(pcpu);
+        if (vcpu != NULL) {
+            exit_run_vcpu(pcpu, vcpu);
+        } else {
+            hal_cpu_idle();
+            exit_irqs(pcpu);
+        }
+    }
+    pcpu->running = false;
+    sched_unload(pcpu);
+}

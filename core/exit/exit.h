@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/* What happens when a guest traps: one entry, one table by exception class. And the loop that runs
+ * guests. */
+#ifndef EXIT_EXIT_H
+#define EXIT_EXIT_H
+
+#include "arch/vcpu.h"
+#include "vm/hv.h"
+
+/* Handles one exit of the vCPU that is loaded on this pCPU. Nothing that a guest does makes it
+ * fail. */
+void exit_dispatch(struct vcpu *vcpu, const struct arch_exit *exit);
+
+/* Ends the VM because of an exit that no guest can be made to handle; the reason is the syndrome in
+ * words. For exit handlers. */
+void exit_end_vm(struct vcpu *vcpu, uint64_t esr);
+
+/* Acknowledges and handles every physical interrupt that is pending on this pCPU. */
+void exit_irqs(struct pcpu *pcpu);
+
+/* Runs the vCPUs of this pCPU until no VM of the hypervisor is running. Nothing is loaded on
+ * return. */
+void exit_run(struct pcpu *pcpu);
+
+#endif

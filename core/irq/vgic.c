@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/* Set-up, lookups, sources of interrupts, and the queues of the vCPUs. */
+#include "base/check.h"
+#include "hal/hal.h"
+#include "irq/vgic_priv.h"
+
+#define AFFINITY_MASK (BITS(39, 32) | BITS(23, 0))
+
+static void irq_init(struct vgic_irq *irq, uint32_t intid, uint32_t target)
+{
+    *irq = (struct vgic_irq){
+        .intid = intid,
+        .hw_intid = VGIC_NO_HW,
+        .target = target,
+        .lr = -1,
+        .edge = intid < GIC_NR_SGIS,
+    };
+    list_init(&irq->queue);
+}
+
+static void cpu_init(struct vgic *vgic, uint32_t cpu)
+{
+    struct vgic_cpu *c = &vgic->cpu[cpu];
+    c->affinity &= AFFINITY_MASK;
+    c->sgi_cluster = bits_get(c->affinity, 39, 32) << 48 | bits_get(c->affinity, 23, 16) << 32 |
+                     bits_get(c->affinity, 15, 8) << 16;
+    c->sgi_self =
+        (c->affinity & 0xff) < 16 ? c->sgi_cluster | BIT(c->affinity & 0xff) : VGIC_NO_SGI;
+    c->waker = GICR_WAKER_PROCESSOR_SLEEP | GICR_WAKER_CHILDREN_ASLEEP;
+    c->last = cpu + 1 == vgic->nr_cpus;
+    list_init(&c->queue);
+    for (uint32_t intid = 0; intid < GIC_NR_PRIVATE; intid++)
+        irq_init(&c->private_irq[intid], intid, cpu);
+    atomic_init(&c->dirty, true);
+}
+
+hv_err vgic_init(struct vgic *vgic, const struct vgic_config *config)
+{
+    if (config->nr_cpus == 0 || config->nr_cpus > VGIC_MAX_CPUS ||
+        config->nr_spis > VGIC_MAX_SPIS || config->nr_spis % 32 != 0)
+        return HV_ERR_RANGE;
+    if (config->kick == NULL)
+        return HV_ERR_INVAL;
+    *vgic = (struct vgic){
+        .cpu = config->cpu,
+        .spi = config->spi,
+        .nr_cpus = config->nr_cpus,
+        .nr_spis = config->nr_spis,
+        .nr_lrs = hal_gic_lr_count(),
+        .kick = config->kick,
+        .kick_ctx = config->kick_ctx,
+    };
+    spinlock_init(&vgic->lock, LOCK_RANK_VGIC);
+    vgic_regs_init(vgic);
+    for (uint32_t cpu = 0; cpu < vgic->nr_cpus; cpu++)
+        cpu_init(vgic, cpu);
+    uint32_t target = vgic_cpu_by_affinity(vgic, 0);
+    for (uint32_t i = 0; i < vgic->nr_spis; i++)
+        irq_init(&vgic->spi[i], GIC_FIRST_SPI + i, target);
+    return HV_OK;
+}
+
+struct vgic_irq *vgic_irq_find(struct vgic *vgic, unsigned cpu, uint32_t intid)
+{
+    if (intid < GIC_NR_PRIVATE)
+        return cpu < vgic->nr_cpus ? &vgic->cpu[cpu].private_irq[intid] : NULL;
+    uint32_t spi = intid - GIC_FIRST_SPI;
+    return spi < vgic->nr_spis ? &vgic->spi[spi] : NULL;
+}
+
+uint32_t vgic_cpu_by_affinity(const struct vgic *vgic, uint64_t affinity)
+{
+    for (uint32_t cpu = 0; cpu < vgic->nr_cpus; cpu++)
+        if (vgic->cpu[cpu].affinity == (affinity & AFFINITY_MASK))
+            return cpu;
+    return VGIC_NO_CPU;
+}
+
+/* --- Queues --- */
+
+static void irq_enqueue(struct vgic *vgic, struct vgic_irq *irq, uint32_t cpu)
+{
+    struct list_node *head = &vgic->cpu[cpu].queue;
+    struct list_node *pos = head->next;
+    for (; pos != head; pos = pos->next) {
+        const struct vgic_irq *other = list_entry(pos, struct vgic_irq, queue);
+        if (irq->priority < other->priority ||
+            (irq->priority == other->priority && irq->intid < other->intid))
+            break;
+    }
+    irq->cpu = cpu;
+    list_insert_before(pos, &irq->queue);
+}
+
+void vgic_irq_reorder(struct vgic *vgic, struct vgic_irq *irq)
+{
+    if (!vgic_irq_is_queued(irq))
+        return;
+    list_remove(&irq->queue);
+    irq_enqueue(vgic, irq, irq->cpu);
+}
+
+void vgic_cpu_mark(struct vgic *vgic, unsigned cpu, struct vgic_irq *only, unsigned by)
+{
+    struct vgic_cpu *c = &vgic->cpu[cpu];
+    if (vgic_needs_flush(vgic, cpu) && c->only != only)
+        only = NULL;
+    c->only = only;
+    atomic_store_explicit(&c->dirty, true, memory_order_relaxed);
+    /* Even if it was dirty before: it may have looked meanwhile, found nothing, and gone to WFI. */
+    if (cpu != by)
+        vgic->kick(vgic->kick_ctx, cpu);
+}
+
+static bool irq_is_in_play(struct vgic *vgic, struct vgic_irq *irq)
+{
+    if (vgic_irq_is_queued(irq))
+        return true;
+    if (irq->target == VGIC_NO_CPU || !vgic_irq_is_wanted(irq))
+        return false;
+    irq_enqueue(vgic, irq, irq->target);
+    return true;
+}
+
+void vgic_irq_update(struct vgic *vgic, struct vgic_irq *irq, unsigned by)
+{
+    if (irq_is_in_play(vgic, irq))
+        vgic_cpu_mark(vgic, irq->cpu, irq, by);
+}
+
+void vgic_irq_update_own(struct vgic *vgic, struct vgic_irq *irq, unsigned by)
+{
+    if (!irq_is_in_play(vgic, irq))
+        return;
+    if (vgic_needs_flush(vgic, by) || !vgic_irq_refresh(vgic, &vgic->cpu[by], irq))
+        vgic_cpu_mark(vgic, by, NULL, by);
+}
+
+/* --- Sources --- */
+
+void vgic_set_level(struct vgic *vgic, unsigned cpu, uint32_t intid, bool level)
+{
+    struct vgic_irq *irq = vgic_irq_find(vgic, cpu, intid);
+    HV_CHECK(irq != NULL && intid >= GIC_NR_SGIS);
+    spinlock_lock(&vgic->lock);
+    if (irq->hw_intid != VGIC_NO_HW) {
+        if (!level && irq->latched) {
+            vgic_irq_unlatch(irq);
+            vgic_irq_update(vgic, irq, VGIC_NO_CPU);
+        }
+    } else if (irq->level != level) {
+        irq->level = level;
+        if (level && irq->edge)
+            vgic_irq_latch(irq);
+        vgic_irq_update(vgic, irq, VGIC_NO_CPU);
+    }
+    spinlock_unlock(&vgic->lock);
+}
+
+void vgic_map_hw(struct vgic *vgic, unsigned cpu, uint32_t intid, uint32_t hw_intid)
+{
+    struct vgic_irq *irq = vgic_irq_find(vgic, cpu, intid);
+    HV_CHECK(irq != NULL && intid >= GIC_NR_SGIS && intid < GIC_NR_PRIVATE);
+    HV_CHECK(hw_intid >= GIC_NR_SGIS && hw_intid < GIC_INTID_FIRST_SPECIAL);
+    spinlock_lock(&vgic->lock);
+    irq->hw_intid = hw_intid;
+    spinlock_unlock(&vgic->lock);
+}
+
+void vgic_raise_hw(struct vgic *vgic, unsigned cpu, uint32_t intid)
+{
+    HV_CHECK(cpu < vgic->nr_cpus && intid < GIC_NR_PRIVATE);
+    struct vgic_irq *irq = &vgic->cpu[cpu].private_irq[intid];
+    HV_CHECK(irq->hw_intid != VGIC_NO_HW);
+    spinlock_lock(&vgic->lock);
+    vgic_irq_raise_own(vgic, cpu, irq, ICH_LR_HW);
+    spinlock_unlock(&vgic->lock);
+}

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * What the files of the vGIC share. Everything here is called with vgic->lock held, but for
+ * vgic_regs_init(). `by` names the vCPU on whose pCPU the call is made, VGIC_NO_CPU if that is
+ * unknown: only the list registers of vCPU `by` can be touched.
+ */
+#ifndef IRQ_VGIC_PRIV_H
+#define IRQ_VGIC_PRIV_H
+
+#include "irq/vgic.h"
+
+/* Five bits of priority are implemented: the others are RAZ/WI (IHI 0069, 4.8). */
+#define VGIC_PRIORITY_MASK 0xf8u
+
+static inline bool vgic_irq_is_pending(const struct vgic_irq *irq)
+{
+    return irq->latched || (irq->level && !irq->edge);
+}
+
+static inline bool vgic_irq_is_queued(const struct vgic_irq *irq)
+{
+    return !list_empty(&irq->queue);
+}
+
+/* Worth a place in a queue. GICD_CTLR is left out, so that writing it changes no queue. */
+static inline bool vgic_irq_is_wanted(const struct vgic_irq *irq)
+{
+    return irq->active || irq->hw_active || (irq->enabled && vgic_irq_is_pending(irq));
+}
+
+/* Pending, and every enable between it and the vCPU of its queue is set. */
+static inline bool vgic_irq_is_deliverable(const struct vgic *vgic, const struct vgic_irq *irq)
+{
+    uint32_t group = irq->group1 ? GICD_CTLR_ENABLE_GRP1 : GICD_CTLR_ENABLE_GRP0;
+    return irq->enabled && vgic_irq_is_pending(irq) && (vgic->ctlr & group) != 0 &&
+           irq->target == irq->cpu;
+}
+
+static inline void vgic_irq_latch(struct vgic_irq *irq)
+{
+    irq->latched = true;
+    irq->relatched = true;
+}
+
+static inline void vgic_irq_unlatch(struct vgic_irq *irq)
+{
+    irq->latched = false;
+    irq->relatched = false;
+}
+
+static inline void vgic_irq_activate(struct vgic_irq *irq, bool active)
+{
+    irq->active = active;
+    if (irq->lr >= 0)
+        irq->override = active ? VGIC_ACTIVATE : VGIC_DEACTIVATE;
+}
+
+/* vgic.c */
+
+/* NULL if there is no such interrupt. */
+struct vgic_irq *vgic_irq_find(struct vgic *vgic, unsigned cpu, uint32_t intid);
+/* The vCPU with this affinity (MPIDR's places, other bits ignored), or VGIC_NO_CPU. */
+uint32_t vgic_cpu_by_affinity(const struct vgic *vgic, uint64_t affinity);
+/* Its priority has changed: finds its new place in the queue, if it is in one. */
+void vgic_irq_reorder(struct vgic *vgic, struct vgic_irq *irq);
+/*
+ * Makes vCPU `cpu` look at its interrupts: at `only`, or at all if that is NULL. Kicks it unless it
+ * is `by`.
+ */
+void vgic_cpu_mark(struct vgic *vgic, unsigned cpu, struct vgic_irq *only, unsigned by);
+/* The state of the interrupt has changed: queues it if that is due, and marks the vCPU concerned.
+ */
+void vgic_irq_update(struct vgic *vgic, struct vgic_irq *irq, unsigned by);
+/*
+ * As vgic_irq_update(), for a private interrupt of vCPU `by` that is folded: writes the list
+ * register at once if no other matter is waiting for a flush.
+ */
+void vgic_irq_update_own(struct vgic *vgic, struct vgic_irq *irq, unsigned by);
+
+/* vgic_lr.c: own pCPU of the vCPU concerned. */
+
+/* Takes over what the guest did to the list register of `irq`, if it is in one. */
+void vgic_irq_fold(struct vgic_cpu *c, struct vgic_irq *irq);
+/* All of them, and EOIs of interrupts that are in none. */
+void vgic_cpu_fold(struct vgic_cpu *c);
+/*
+ * Writes the list register of one queued and folded interrupt as its state demands. false, and
+ * nothing has happened, if that takes a look at the others too.
+ */
+bool vgic_irq_refresh(struct vgic *vgic, struct vgic_cpu *c, struct vgic_irq *irq);
+
+/*
+ * A private interrupt of vCPU `cpu` becomes pending by a latch: one that its own pCPU makes. hw is
+ * ICH_LR_HW if its physical interrupt is active, else 0.
+ */
+void vgic_irq_raise_own(struct vgic *vgic, unsigned cpu, struct vgic_irq *irq, uint64_t hw);
+
+/* vgic_access.c */
+
+/* Fills dist_index and redist_index. */
+void vgic_regs_init(struct vgic *vgic);
+
+#endif

@@ -1,0 +1,286 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * The buddy allocator. Each region keeps its free blocks in doubly linked lists, one for each
+ * order, whose links are indices into its frames: 12 bytes for a page. Only the first frame of a
+ * block says what the block is; the others are FRAME_INSIDE, so that a buddy's state is one look at
+ * one frame.
+ */
+#include "mem/page_pool.h"
+#include "base/bits.h"
+#include "base/check.h"
+#include "hal/hal.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <string.h>
+
+enum frame_state { FRAME_INSIDE = 0, FRAME_FREE, FRAME_USED };
+
+/* All zero is FRAME_INSIDE. */
+struct page_frame {
+    uint32_t next; /* index plus 1, 0 at the end; FRAME_FREE only, as prev */
+    uint32_t prev;
+    uint8_t order;
+    uint8_t state; /* enum frame_state */
+    uint16_t unused;
+};
+
+_Static_assert(sizeof(struct page_frame) <= 16, "bookkeeping is charged to every page");
+
+static unsigned log2_floor(uint64_t v)
+{
+    return 63u - (unsigned)__builtin_clzll(v);
+}
+
+/* --- Free lists of one region --- */
+
+static void block_push(struct page_region *region, uint64_t index, unsigned order)
+{
+    struct page_frame *frame = &region->frames[index];
+    uint32_t head = region->free[order];
+    *frame = (struct page_frame){.next = head, .order = (uint8_t)order, .state = FRAME_FREE};
+    if (head != 0)
+        region->frames[head - 1].prev = (uint32_t)index + 1;
+    region->free[order] = (uint32_t)index + 1;
+    region->free_orders |= 1u << order;
+}
+
+static void block_remove(struct page_region *region, uint64_t index)
+{
+    struct page_frame *frame = &region->frames[index];
+    unsigned order = frame->order;
+    if (frame->next != 0)
+        region->frames[frame->next - 1].prev = frame->prev;
+    if (frame->prev != 0)
+        region->frames[frame->prev - 1].next = frame->next;
+    else
+        region->free[order] = frame->next;
+    if (region->free[order] == 0)
+        region->free_orders &= ~(1u << order);
+    *frame = (struct page_frame){0};
+}
+
+/* --- Adding RAM --- */
+
+void page_pool_init(struct page_pool *pool)
+{
+    memset(pool, 0, sizeof(*pool));
+    spinlock_init(&pool->lock, LOCK_RANK_POOL);
+}
+
+/*
+ * Fills the free lists with the largest aligned blocks of the region. From the top down: the lowest
+ * block of each order ends up in front.
+ */
+static void region_seed(struct page_region *region)
+{
+    uint64_t end = region->first_pfn + region->nr_pages;
+    while (end > region->first_pfn) {
+        unsigned order = log2_floor(end - region->first_pfn);
+        unsigned alignment = (unsigned)__builtin_ctzll(end);
+        if (order > alignment)
+            order = alignment;
+        if (order > PAGE_POOL_MAX_ORDER)
+            order = PAGE_POOL_MAX_ORDER;
+        end -= UINT64_C(1) << order;
+        block_push(region, end - region->first_pfn, order);
+    }
+}
+
+static bool pool_overlaps(const struct page_pool *pool, uint64_t first, uint64_t last)
+{
+    for (uint32_t i = 0; i < pool->nr_regions; i++) {
+        const struct page_region *region = &pool->region[i];
+        if (first < region->first_pfn + region->nr_pages && region->base_pfn < last)
+            return true;
+    }
+    return false;
+}
+
+/* `first` and `last` (exclusive) are page numbers. The pool's lock is held. */
+static hv_err region_add(struct page_pool *pool, uint64_t first, uint64_t last)
+{
+    if (pool_overlaps(pool, first, last))
+        return HV_ERR_EXIST;
+    if (pool->nr_regions == PAGE_POOL_REGIONS)
+        return HV_ERR_NOMEM;
+    uint64_t frames_size = (last - first) * sizeof(struct page_frame);
+    uint64_t overhead = align_up(frames_size, PAGE_SIZE);
+    /* Mapped for good: the bookkeeping is in it, and no later allocation finds a hole. */
+    void *frames = hal_phys_map(pa(first << PAGE_SHIFT), (last - first) << PAGE_SHIFT);
+    if (frames == NULL)
+        return HV_ERR_RANGE;
+    memset(frames, 0, frames_size);
+
+    struct page_region *region = &pool->region[pool->nr_regions++];
+    *region = (struct page_region){.base_pfn = first, .frames = frames};
+    region->first_pfn = first + (overhead >> PAGE_SHIFT);
+    region->nr_pages = last - region->first_pfn;
+    region_seed(region);
+    pool->free_pages += region->nr_pages;
+    pool->total_pages += region->nr_pages;
+    return HV_OK;
+}
+
+hv_err page_pool_add(struct page_pool *pool, pa_t base, uint64_t size)
+{
+    if (range_exceeds(base.v, size, UINT64_MAX - PAGE_MASK))
+        return HV_ERR_RANGE;
+    uint64_t first = align_up(base.v, PAGE_SIZE) >> PAGE_SHIFT;
+    uint64_t last = (base.v + size) >> PAGE_SHIFT;
+    /* The page at 0 could be mapped at NULL: never used. */
+    if (first == 0)
+        first = 1;
+    /* Links have 32 bits, and one page more than the bookkeeping must remain. */
+    if (last <= first + 1 || last - first >= UINT32_MAX)
+        return HV_ERR_RANGE;
+    spinlock_lock(&pool->lock);
+    hv_err err = region_add(pool, first, last);
+    spinlock_unlock(&pool->lock);
+    return err;
+}
+
+/* --- Allocation --- */
+
+/* The region that has the smallest free block of at least `order`, the first of several; NULL if
+ * none has. */
+static struct page_region *region_choose(struct page_pool *pool, unsigned order, unsigned *found)
+{
+    struct page_region *best = NULL;
+    *found = PAGE_POOL_ORDERS;
+    for (uint32_t i = 0; i < pool->nr_regions; i++) {
+        uint32_t fitting = pool->region[i].free_orders >> order;
+        if (fitting == 0)
+            continue;
+        unsigned candidate = order + (unsigned)__builtin_ctz(fitting);
+        if (candidate < *found) {
+            *found = candidate;
+            best = &pool->region[i];
+        }
+    }
+    return best;
+}
+
+/* Takes a block out of the free lists, splitting a larger one. The pool's lock is held. */
+static hv_err block_take(struct page_pool *pool, unsigned order, pa_t *out)
+{
+    unsigned found;
+    struct page_region *region = region_choose(pool, order, &found);
+    if (region == NULL)
+        return HV_ERR_NOMEM;
+    uint64_t index = region->free[found] - 1u;
+    block_remove(region, index);
+    while (found > order) {
+        found--;
+        block_push(region, index + (UINT64_C(1) << found), found);
+    }
+    region->frames[index] = (struct page_frame){.order = (uint8_t)order, .state = FRAME_USED};
+    *out = pa((region->first_pfn + index) << PAGE_SHIFT);
+    return HV_OK;
+}
+
+static hv_err alloc_locked(struct page_pool *pool, struct page_account *account, unsigned order,
+                           pa_t *out)
+{
+    uint64_t pages = UINT64_C(1) << order;
+    if (pool->fail_nth != 0 && --pool->fail_nth == 0)
+        return HV_ERR_NOMEM;
+    if (range_exceeds(account->used, pages, account->limit))
+        return HV_ERR_QUOTA;
+    hv_err err = block_take(pool, order, out);
+    if (err != HV_OK)
+        return err;
+    account->used += pages;
+    pool->free_pages -= pages;
+    return HV_OK;
+}
+
+hv_err page_pool_alloc(struct page_pool *pool, struct page_account *account, unsigned order,
+                       pa_t *out)
+{
+    if (order > PAGE_POOL_MAX_ORDER)
+        return HV_ERR_RANGE;
+    spinlock_lock(&pool->lock);
+    hv_err err = alloc_locked(pool, account, order, out);
+    spinlock_unlock(&pool->lock);
+    if (err != HV_OK)
+        return err;
+    /* Up to 1 GiB to zero: not with the lock held. The block is the caller's already. */
+    uint64_t size = PAGE_SIZE << order;
+    void *ptr = hal_phys_map(*out, size);
+    HV_CHECK(ptr != NULL);
+    memset(ptr, 0, size);
+    hal_phys_unmap(ptr, size);
+    return HV_OK;
+}
+
+static struct page_region *region_of(struct page_pool *pool, uint64_t pfn)
+{
+    for (uint32_t i = 0; i < pool->nr_regions; i++) {
+        struct page_region *region = &pool->region[i];
+        if (pfn >= region->first_pfn && pfn - region->first_pfn < region->nr_pages)
+            return region;
+    }
+    return NULL;
+}
+
+/* Joins the block with its free buddies, as far as the region goes, and returns it to the free
+ * lists. */
+static void block_give(struct page_region *region, uint64_t index, unsigned order)
+{
+    while (order < PAGE_POOL_MAX_ORDER) {
+        uint64_t buddy_pfn = (region->first_pfn + index) ^ (UINT64_C(1) << order);
+        uint64_t buddy = buddy_pfn - region->first_pfn;
+        if (buddy_pfn < region->first_pfn || buddy >= region->nr_pages)
+            break;
+        const struct page_frame *frame = &region->frames[buddy];
+        if (frame->state != FRAME_FREE || frame->order != order)
+            break;
+        block_remove(region, buddy);
+        if (buddy < index)
+            index = buddy;
+        order++;
+    }
+    block_push(region, index, order);
+}
+
+void page_pool_free(struct page_pool *pool, struct page_account *account, pa_t block,
+                    unsigned order)
+{
+    HV_CHECK(order <= PAGE_POOL_MAX_ORDER && is_aligned(block.v, PAGE_SIZE << order));
+    uint64_t pages = UINT64_C(1) << order;
+    spinlock_lock(&pool->lock);
+    struct page_region *region = region_of(pool, block.v >> PAGE_SHIFT);
+    HV_CHECK(region != NULL);
+    uint64_t index = (block.v >> PAGE_SHIFT) - region->first_pfn;
+    struct page_frame *frame = &region->frames[index];
+    HV_CHECK(frame->state == FRAME_USED && frame->order == order);
+    HV_CHECK(account->used >= pages);
+    *frame = (struct page_frame){0};
+    block_give(region, index, order);
+    account->used -= pages;
+    pool->free_pages += pages;
+    spinlock_unlock(&pool->lock);
+}
+
+/* --- Small things --- */
+
+void page_pool_fail_nth(struct page_pool *pool, uint64_t n)
+{
+    spinlock_lock(&pool->lock);
+    pool->fail_nth = n;
+    spinlock_unlock(&pool->lock);
+}
+
+uint64_t page_pool_free_pages(const struct page_pool *pool)
+{
+    return pool->free_pages;
+}
+
+unsigned page_pool_order(uint64_t size)
+{
+    if (size <= PAGE_SIZE)
+        return 0;
+    if (size > PAGE_SIZE << PAGE_POOL_MAX_ORDER)
+        return PAGE_POOL_MAX_ORDER + 1;
+    return log2_floor(size - 1) + 1 - PAGE_SHIFT;
+}

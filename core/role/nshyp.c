@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * The hypervisor at non-secure EL2: from the machine's devicetree and a VM bundle to running VMs,
+ * and to the end of the machine when the last of them is off. The only place that wires the modules
+ * together.
+ */
+#include "base/bits.h"
+#include "base/check.h"
+#include "boot/bundle.h"
+#include "boot/image.h"
+#include "boot/platform.h"
+#include "dev/console.h"
+#include "dev/registry.h"
+#include "exit/exit.h"
+#include "hal/hal.h"
+#include "role/ram.h"
+#include "vm/hv.h"
+#include "vm/sched.h"
+#include <string.h>
+
+#define FDT_HEADER_SIZE 40u
+
+/* What lives in the HAL's arena: everything that must be there before the page pool. */
+struct nshyp {
+    struct hv hv;
+    struct console console;
+    struct hv_config config;
+};
+
+static uint64_t log_micros(void *ctx)
+{
+    uint64_t now = hal_time_now();
+    uint64_t hz = hal_time_hz();
+
+    (void)ctx;
+    return now / hz * 1000000 + now % hz * 1000000 / hz;
+}
+
+/* The machine cannot do what it is here for; the reason is in the log. */
+static _Noreturn void give_up(struct hv *hv, const char *what, const char *why)
+{
+    log_write(&hv->log, LOG_MOD_BOOT, LOG_ERROR, "%s: %s", what, why);
+    log_write(&hv->log, LOG_MOD_ROLE, LOG_ERROR, "machine off: nothing to run");
+    hal_halt(HAL_HALT_OFF);
+}
+
+static void discover(struct hv *hv, const struct hal_boot *boot)
+{
+    char reason[PLATFORM_REASON_MAX];
+    const unsigned char *header = hal_phys_map(boot->dtb, FDT_HEADER_SIZE);
+    uint64_t size;
+    const void *fdt;
+    hv_err err;
+
+    if (header == NULL)
+        give_up(hv, "machine's devicetree", "its address is not readable");
+    size = (uint64_t)header[4] << 24 | (uint64_t)header[5] << 16 | (uint64_t)header[6] << 8 |
+           header[7];
+    fdt = hal_phys_map(boot->dtb, size);
+    if (fdt == NULL)
+        give_up(hv, "machine's devicetree", "it is larger than the boot protocol allows");
+    err = platform_discover(fdt, size, hal_cpu_mpidr(), &hv->platform, reason);
+    if (err != HV_OK)
+        give_up(hv, "machine's devicetree", reason);
+    hv->platform.dtb = (struct platform_range){boot->dtb.v, size};
+}
+
+static void init_machine(struct hv *hv, struct console *console)
+{
+    hv_err err = hal_init(&hv->platform);
+
+    if (err != HV_OK)
+        give_up(hv, "cannot take the machine into use", hv_err_str(err));
+    console_init(console, hv->platform.uart.size != 0 ? hv->platform.uart_intid : HAL_INTID_NONE);
+    hal_id_regs(&hv->idregs);
+}
+
+static void init_memory(struct hv *hv, const struct hal_boot *boot)
+{
+    const struct platform_range taken[] = {
+        {boot->image.v, boot->image_size},
+        hv->platform.dtb,
+        hv->platform.initrd,
+    };
+    hv_err err;
+
+    page_pool_init(&hv->pool);
+    hv->account = (struct page_account){.limit = UINT64_MAX, .used = 0};
+    err = ram_give_to_pool(&hv->platform, taken, ARRAY_LEN(taken), &hv->pool);
+    if (err != HV_OK)
+        give_up(hv, "cannot set up the page pool", hv_err_str(err));
+    log_write(&hv->log, LOG_MOD_BOOT, LOG_INFO, "%u CPUs, %llu MiB of RAM free",
+              hv->platform.nr_cpus, (unsigned long long)(page_pool_free_pages(&hv->pool) >> 8));
+}
+
+static void init_pcpus(struct hv *hv)
+{
+    for (uint32_t cpu = 0; cpu < hv->platform.nr_cpus; cpu++)
+        sched_init_pcpu(hv, cpu);
+}
+
+static void read_bundle(struct hv *hv, struct hv_config *config)
+{
+    char reason[BUNDLE_REASON_MAX];
+    const void *blob;
+
+    if (hv->platform.initrd.size == 0)
+        give_up(hv, "no VM bundle", "pass one as the machine's initrd");
+    blob = hal_phys_map(pa(hv->platform.initrd.base), hv->platform.initrd.size);
+    if (blob == NULL)
+        give_up(hv, "VM bundle", "the machine's initrd does not lie in its RAM");
+    if (bundle_parse(blob, hv->platform.initrd.size, config, reason) != HV_OK)
+        give_up(hv, "VM bundle refused", reason);
+    if (config->log != NULL && log_set_levels(&hv->log, config->log) != HV_OK)
+        give_up(hv, "VM bundle refused", "/halcyon: log: not a level specification");
+}
+
+/* Makes, loads and starts one VM. The reason of a failure is logged here or below. */
+static hv_err launch(struct hv *hv, uint32_t slot, const struct vm_config *config)
+{
+    char reason[IMAGE_REASON_MAX];
+    struct image_layout layout;
+    struct vm *vm;
+    hv_err err = image_layout(config, &layout, reason);
+
+    if (err != HV_OK) {
+        log_write(&hv->log, LOG_MOD_BOOT, LOG_ERROR, "%s: %s", config->name, reason);
+        return err;
+    }
+    err = vm_create(hv, config, (uint16_t)(slot + 1), &vm);
+    if (err != HV_OK)
+        return err;
+    err = dev_create_all(vm);
+    if (err == HV_OK)
+        err = image_load(vm, &layout);
+    if (err != HV_OK) {
+        log_write(&hv->log, LOG_MOD_BOOT, LOG_ERROR, "%s: cannot be loaded: %s", config->name,
+                  hv_err_str(err));
+        vm_destroy(vm);
+        return err;
+    }
+    hv->vm[slot] = vm;
+    vm_start(vm, ipa(layout.kernel), layout.dtb);
+    return HV_OK;
+}
+
+/* Destroys the VMs that have ended, and makes those anew that asked for a reset. */
+static void reap(struct hv *hv)
+{
+    for (uint32_t slot = 0; slot < hv->nr_vms; slot++) {
+        struct vm *vm = hv->vm[slot];
+        const struct vm_config *config;
+        bool again;
+
+        if (vm == NULL || vm->state == VM_RUNNING)
+            continue;
+        config = vm->config;
+        again = vm->state == VM_RESET;
+        hv->vm[slot] = NULL;
+        vm_destroy(vm);
+        if (again && launch(hv, slot, config) != HV_OK)
+            log_write(&hv->log, LOG_MOD_ROLE, LOG_ERROR, "%s: not restarted", config->name);
+    }
+}
+
+static _Noreturn void run(struct hv *hv)
+{
+    bool crashed = false;
+
+    while (hv->nr_running > 0) {
+        exit_run(&hv->pcpu[hal_cpu_self()]);
+        for (uint32_t slot = 0; slot < hv->nr_vms; slot++)
+            crashed = crashed || (hv->vm[slot] != NULL && hv->vm[slot]->state == VM_CRASHED);
+        reap(hv);
+    }
+    log_write(&hv->log, LOG_MOD_ROLE, LOG_NOTICE, "machine off: %s",
+              crashed ? "no VM is left, some were stopped" : "all VMs powered off");
+    hal_halt(HAL_HALT_OFF);
+}
+
+_Noreturn void core_main(const struct hal_boot *boot)
+{
+    struct nshyp *self = boot->arena;
+    struct hv *hv = &self->hv;
+    const struct log_sink sink = {console_log_write, log_micros, &self->console};
+
+    HV_CHECK(boot->arena_size >= sizeof(*self));
+    console_init(&self->console, HAL_INTID_NONE);
+    log_init(&hv->log, &sink);
+    hv->console = &self->console;
+    discover(hv, boot);
+    init_machine(hv, &self->console);
+    init_memory(hv, boot);
+    init_pcpus(hv);
+    read_bundle(hv, &self->config);
+    hv->nr_vms = self->config.nr_vms;
+    for (uint32_t slot = 0; slot < hv->nr_vms; slot++)
+        if (launch(hv, slot, &self->config.vm[slot]) != HV_OK)
+            log_write(&hv->log, LOG_MOD_ROLE, LOG_ERROR, "%s: not started",
+                      self->config.vm[slot].name);
+    if (hv->nr_running == 0)
+        give_up(hv, "no VM could be started", "see above");
+    run(hv);
+}

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+#include "vm/ram.h"
+#include "abi/machine.h"
+#include "base/check.h"
+#include "hal/hal.h"
+#include "vm/hv.h"
+#include <stddef.h>
+
+struct ram_block {
+    pa_t base;
+    uint64_t order;
+};
+
+/* The records are pages too, charged to the VM: their number depends on how fragmented the pool is.
+ */
+struct ram_page {
+    struct ram_page *next;
+    pa_t self;
+    uint64_t count;
+    uint64_t reserved;
+    struct ram_block block[(PAGE_SIZE - 32) / sizeof(struct ram_block)];
+};
+_Static_assert(sizeof(struct ram_page) == PAGE_SIZE, "one page holds one record page");
+
+/* The record page with room for one more block. */
+static hv_err ram_record_page(struct vm *vm, struct ram_page **out)
+{
+    pa_t page;
+
+    *out = vm->ram;
+    if (vm->ram != NULL && vm->ram->count < ARRAY_LEN(vm->ram->block))
+        return HV_OK;
+    hv_err err = page_pool_alloc(&vm->hv->pool, &vm->account, 0, &page);
+    if (err != HV_OK)
+        return err;
+    struct ram_page *record = hal_phys_map(page, PAGE_SIZE);
+    HV_CHECK(record != NULL);
+    record->self = page;
+    record->next = vm->ram;
+    vm->ram = record;
+    *out = record;
+    return HV_OK;
+}
+
+/* Largest order whose block is no larger than `size` and aligned at IPA `at`: stage 2 can then map
+ * it with the largest entries. */
+static unsigned ram_fit_order(ipa_t at, uint64_t size, unsigned max_order)
+{
+    unsigned order = max_order;
+
+    while (order > 0 && (size < PAGE_SIZE << order || !is_aligned(at.v, PAGE_SIZE << order)))
+        order--;
+    return order;
+}
+
+/* One block of at most `*order`, smaller ones if the pool has none; `*order` is then its. */
+static hv_err ram_alloc_block(struct vm *vm, unsigned *order, pa_t *out)
+{
+    for (;;) {
+        hv_err err = page_pool_alloc(&vm->hv->pool, &vm->account, *order, out);
+        if (err != HV_ERR_NOMEM || *order == 0)
+            return err;
+        --*order;
+    }
+}
+
+/* Makes the zeroes of a new block reach memory: the guest starts with its caches off. */
+static void ram_clean(pa_t block, uint64_t len)
+{
+    void *ptr = hal_phys_map(block, len);
+
+    HV_CHECK(ptr != NULL);
+    hal_cache_op(ptr, len, HAL_CACHE_CLEAN_INV);
+    hal_phys_unmap(ptr, len);
+}
+
+hv_err vm_ram_alloc(struct vm *vm, uint64_t size)
+{
+    ipa_t at = ipa(MACHINE_RAM_BASE);
+    unsigned max_order = PAGE_POOL_MAX_ORDER;
+
+    while (size > 0) {
+        struct ram_page *record;
+        pa_t block;
+        hv_err err = ram_record_page(vm, &record);
+        if (err != HV_OK)
+            return err;
+        unsigned order = ram_fit_order(at, size, max_order);
+        unsigned wanted = order;
+        err = ram_alloc_block(vm, &order, &block);
+        if (err != HV_OK)
+            return err;
+        if (order < wanted)
+            max_order = order; /* the pool has no larger ones: do not ask for them again */
+        record->block[record->count++] = (struct ram_block){block, order};
+        uint64_t len = PAGE_SIZE << order;
+        ram_clean(block, len);
+        err = s2_map(&vm->s2, at, block, len, S2_RWX, S2_MEM_NORMAL);
+        if (err != HV_OK)
+            return err;
+        at = ipa_add(at, len);
+        size -= len;
+    }
+    return HV_OK;
+}
+
+void vm_ram_free(struct vm *vm)
+{
+    while (vm->ram != NULL) {
+        struct ram_page *record = vm->ram;
+        pa_t self = record->self;
+        for (uint64_t i = 0; i < record->count; i++)
+            page_pool_free(&vm->hv->pool, &vm->account, record->block[i].base,
+                           (unsigned)record->block[i].order);
+        vm->ram = record->next;
+        hal_phys_unmap(record, PAGE_SIZE);
+        page_pool_free(&vm->hv->pool, &vm->account, self, 0);
+    }
+}

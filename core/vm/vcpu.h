@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/* A virtual CPU: its registers, its place in the scheduler, its timers, and the exceptions that
+ * core makes it take. */
+#ifndef VM_VCPU_H
+#define VM_VCPU_H
+
+#include "arch/pstate.h"
+#include "arch/vcpu.h"
+#include "base/addr.h"
+#include "base/list.h"
+#include "vm/ptimer.h"
+#include <stdbool.h>
+#include <stdint.h>
+
+struct vm;
+struct pcpu;
+struct mmio_region;
+
+/* Where the scheduler has it. Only its own pCPU reads or writes it. */
+enum vcpu_state {
+    VCPU_OFF,      /* nowhere */
+    VCPU_RUNNABLE, /* in its pCPU's run queue */
+    VCPU_RUNNING,  /* its pCPU's current one */
+    VCPU_BLOCKED,  /* in WFI, until an interrupt */
+};
+
+/* Power state as PSCI means it (DEN 0022, 5.7.2: the values of AFFINITY_INFO). OFF -> PENDING under
+ * vm->lock by who powers it on; PENDING -> ON and ON -> OFF by its own pCPU, which at OFF has let
+ * go of the registers. */
+enum vcpu_power { VCPU_POWER_ON = 0, VCPU_POWER_OFF = 1, VCPU_POWER_PENDING = 2 };
+
+struct vcpu {
+    struct arch_vcpu arch;
+    struct vm *vm;
+    struct pcpu *pcpu;      /* the pCPU whose run queue it belongs to */
+    uint32_t index;         /* within the VM */
+    uint32_t state;         /* enum vcpu_state */
+    _Atomic uint32_t power; /* enum vcpu_power */
+    struct list_node runq;
+    struct vcpu *posted_next; /* in pcpu->posted */
+    _Atomic bool posted;      /* another pCPU has put it there */
+    bool os_lock;             /* OSLSR_EL1.OSLK as the guest set it */
+    const struct mmio_region *last_region; /* of vm->bus: where the last device access went */
+    struct ptimer ptimer;
+    uint64_t stuck_pc; /* the vector that the last injected exception went to */
+    uint32_t stuck_count;
+};
+
+/* Exceptions injected in a row at the first instruction of their own vector, so that the guest
+ * executed nothing in between, after which the VM is stopped. */
+#define VCPU_STUCK_LIMIT 1024u
+
+/* Registers at power-on: EL1h, interrupts masked, MMU and caches off, x0 = `arg` (PSCI DEN
+ * 0022, 6.4). The vCPU is powered off. The configuration, the list registers, which are the vGIC's,
+ * and ICH_HCR_EL2 stay. */
+void vcpu_reset(struct vcpu *vcpu, ipa_t entry, uint64_t arg);
+
+/* Past the instruction that trapped, as if it had been executed: a software step is due (D2.12) and
+ * a branch target has been checked (D8.12). */
+static inline void vcpu_skip_insn(struct vcpu *vcpu)
+{
+    vcpu->arch.pc += 4;
+    vcpu->arch.pstate &= ~(PSTATE_SS | PSTATE_BTYPE);
+}
+
+/*
+ * Make a vCPU that is not in hal_vcpu_run() take an exception to EL1, on its own pCPU. ELR_EL1 is
+ * the present PC. A vCPU that takes VCPU_STUCK_LIMIT of them without executing anything can never
+ * go on: its VM is stopped with that reason.
+ */
+void vcpu_inject_undefined(struct vcpu *vcpu);
+/* Synchronous external abort for an access to `fault_va`. walk_level is -1, or the level of the
+ * stage-1 walk that failed. */
+void vcpu_inject_external_abort(struct vcpu *vcpu, va_t fault_va, bool instruction, bool write,
+                                int walk_level, bool cm);
+
+#endif

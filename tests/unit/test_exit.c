@@ -1,0 +1,542 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+#include "dev/console.h"
+#include "exit/exit.h"
+#include "mem/guest_mem.h"
+#include "vm_fixture.h"
+
+static struct fixture f;
+
+/* A device at 0x0a000000 that notes what it is asked for. */
+#define DEV_BASE UINT64_C(0x0a000000)
+#define DEV_SIZE UINT64_C(0x200)
+
+static struct {
+    struct mmio_access last;
+    unsigned calls;
+    uint64_t answer;
+    bool refuse;
+} dev;
+
+static bool dev_access(void *ctx, struct mmio_access *access)
+{
+    cr_assert_eq(ctx, &dev);
+    dev.calls++;
+    dev.last = *access;
+    if (!access->write)
+        access->value = dev.answer;
+    return !dev.refuse;
+}
+
+static void setup(void)
+{
+    const struct mmio_region region = {DEV_BASE, DEV_SIZE, dev_access, &dev, "dev"};
+
+    fixture_start(&f, 1);
+    memset(&dev, 0, sizeof(dev));
+    cr_assert_eq(mmio_bus_add(&f.vm->bus, &region), HV_OK);
+    hal_vcpu_sysreg_set(&f.vcpu->arch, ARCH_VBAR_EL1, 0x40100000);
+    f.vcpu->arch.pc = GUEST_ENTRY;
+    f.vcpu->arch.pstate = 0x3c5;
+}
+
+static void finish(void)
+{
+    fixture_end(&f);
+}
+
+static void sync(uint64_t esr, uint64_t far, uint64_t hpfar)
+{
+    const struct arch_exit exit = {esr, far, hpfar, ARCH_EXIT_SYNC};
+
+    exit_dispatch(f.vcpu, &exit);
+}
+
+/* A data abort for `ipa` with this ISS; HPFAR_EL2[43:4] holds IPA[51:12]. */
+static void data_abort(uint64_t iss, uint64_t at)
+{
+    sync(UINT64_C(0x24) << 26 | 1u << 25 | iss, 0xffff000000000000 | (at & 0xfff), (at >> 12) << 4);
+}
+
+static uint64_t el1_esr(void)
+{
+    return fixture_sys(&f, ARCH_ESR_EL1);
+}
+
+/* Back to where a case began, as far as injection changed it. */
+static void rewind_guest(void)
+{
+    f.vcpu->arch.pc = GUEST_ENTRY;
+    f.vcpu->arch.pstate = 0x3c5;
+    hal_vcpu_sysreg_set(&f.vcpu->arch, ARCH_ESR_EL1, 0);
+}
+
+#define ISV    (1u << 24)
+#define SAS(n) ((uint64_t)(n) << 22)
+#define SSE    (1u << 21)
+#define SRT(n) ((uint64_t)(n) << 16)
+#define SF     (1u << 15)
+#define WNR    (1u << 6)
+#define TRANS3 0x07u
+
+/* --- MMIO --- */
+
+FIXTURE_TEST(exit, mmio_reads_of_every_size_and_sign)
+{
+    static const struct {
+        uint64_t iss, expected;
+        uint8_t size;
+    } rows[] = {
+        {SAS(0), 0x88, 1},
+        {SAS(0) | SF, 0x88, 1},
+        {SAS(0) | SSE, 0xffffff88, 1},
+        {SAS(0) | SSE | SF, UINT64_C(0xffffffffffffff88), 1},
+        {SAS(1), 0x9988, 2},
+        {SAS(1) | SSE, 0xffff9988, 2},
+        {SAS(1) | SSE | SF, UINT64_C(0xffffffffffff9988), 2},
+        {SAS(2), 0xbbaa9988, 4},
+        {SAS(2) | SF, 0xbbaa9988, 4},
+        {SAS(2) | SSE | SF, UINT64_C(0xffffffffbbaa9988), 4},
+        {SAS(3) | SF, UINT64_C(0xffeeddccbbaa9988), 8},
+        {SAS(3) | SSE | SF, UINT64_C(0xffeeddccbbaa9988), 8},
+    };
+
+    /* A device that leaves rubbish above the size must not leak it. */
+    dev.answer = UINT64_C(0xffeeddccbbaa9988);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+        for (unsigned reg = 0; reg < 31; reg += 10) {
+            rewind_guest();
+            f.vcpu->arch.x[reg] = 0x5555;
+            data_abort(ISV | SRT(reg) | TRANS3 | rows[i].iss, DEV_BASE + 0x18);
+            cr_assert_eq(f.vcpu->arch.x[reg], rows[i].expected, "row %zu", i);
+            cr_assert_eq(dev.last.size, rows[i].size);
+            cr_assert_eq(dev.last.offset, 0x18);
+            cr_assert(!dev.last.write);
+            cr_assert_eq(dev.last.cpu, 0);
+            cr_assert_eq(f.vcpu->arch.pc, GUEST_ENTRY + 4);
+        }
+    f.vcpu->arch.x[0] = 7;
+    data_abort(ISV | SRT(31) | SAS(3) | SF | TRANS3, DEV_BASE);
+    cr_assert_eq(f.vcpu->arch.x[0], 7, "a load of XZR goes nowhere");
+    cr_assert_eq(el1_esr(), 0);
+}
+
+FIXTURE_TEST(exit, mmio_writes_of_every_size)
+{
+    static const uint64_t expected[] = {0x88, 0x9988, 0xbbaa9988, UINT64_C(0xffeeddccbbaa9988)};
+
+    for (unsigned n = 0; n < 4; n++) {
+        rewind_guest();
+        f.vcpu->arch.x[30] = UINT64_C(0xffeeddccbbaa9988);
+        data_abort(ISV | SAS(n) | SRT(30) | SF | WNR | TRANS3, DEV_BASE + 8);
+        cr_assert(dev.last.write);
+        cr_assert_eq(dev.last.size, 1u << n);
+        cr_assert_eq(dev.last.value, expected[n]);
+        cr_assert_eq(f.vcpu->arch.pc, GUEST_ENTRY + 4);
+        data_abort(ISV | SAS(n) | SRT(31) | WNR | TRANS3, DEV_BASE + 8);
+        cr_assert_eq(dev.last.value, 0, "XZR");
+    }
+    /* Level 0..3 translation faults and access flag faults alike. */
+    for (unsigned fsc = 4; fsc < 12; fsc++)
+        data_abort(ISV | SAS(2) | WNR | fsc, DEV_BASE);
+    cr_assert_eq(dev.calls, 16);
+}
+
+FIXTURE_TEST(exit, what_no_device_takes_is_an_external_abort)
+{
+    static const struct {
+        uint64_t iss, at, esr;
+        unsigned calls;
+    } rows[] = {
+        {ISV | SAS(2) | TRANS3, 0x0b000000, 0x96000010, 0},       /* nobody there */
+        {ISV | SAS(2) | WNR | TRANS3, 0x0b000000, 0x96000050, 0}, /* write */
+        {ISV | SAS(3) | TRANS3, DEV_BASE + 0x1fc, 0x96000010, 0}, /* beyond the end */
+        {ISV | SAS(2) | TRANS3, DEV_BASE - 2, 0x96000010, 0},     /* before the start */
+        {TRANS3, DEV_BASE, 0x96000010, 0},                        /* no syndrome: LDP, LDXR */
+        {WNR | TRANS3, DEV_BASE, 0x96000050, 0},                  /* STP */
+        {WNR | 1u << 8 | TRANS3, DEV_BASE, 0x96000150, 0},        /* cache maintenance */
+        {ISV | WNR | 1u << 8 | TRANS3, DEV_BASE, 0x96000150, 0},  /* with ISV, all the same */
+        {ISV | SAS(2) | 0x0f, DEV_BASE, 0x96000010, 0},           /* permission: HPFAR unknown */
+        {ISV | SAS(2) | 0x10, DEV_BASE, 0x96000010, 0},           /* external already */
+        {1u << 10 | 0x10, DEV_BASE, 0x96000410, 0},               /* FnV stays */
+        {0x00, DEV_BASE, 0x96000010, 0},                          /* address size */
+    };
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        rewind_guest();
+        dev.calls = 0;
+        data_abort(rows[i].iss, rows[i].at);
+        cr_assert_eq(el1_esr(), rows[i].esr, "row %zu: %" PRIx64, i, el1_esr());
+        cr_assert_eq(f.vcpu->arch.pc, 0x40100200);
+        cr_assert_eq(fixture_sys(&f, ARCH_ELR_EL1), GUEST_ENTRY);
+        cr_assert_eq(dev.calls, rows[i].calls);
+        cr_assert_eq(fixture_sys(&f, ARCH_FAR_EL1),
+                     (rows[i].iss & 1u << 10) != 0 ? 0 : 0xffff000000000000 | (rows[i].at & 0xfff));
+    }
+    rewind_guest();
+    dev.refuse = true;
+    data_abort(ISV | SAS(0) | TRANS3, DEV_BASE);
+    cr_assert_eq(dev.calls, 1);
+    cr_assert_eq(el1_esr(), 0x96000010, "refused by the device");
+    cr_assert_eq(fixture_sys(&f, ARCH_ELR_EL1), GUEST_ENTRY);
+    cr_assert_eq(f.vm->state, VM_RUNNING);
+}
+
+FIXTURE_TEST(exit, instruction_aborts)
+{
+    const uint64_t iabt = UINT64_C(0x20) << 26 | 1u << 25;
+
+    sync(iabt | 0x07, DEV_BASE, DEV_BASE >> 8);
+    cr_assert_eq(el1_esr(), 0x86000010, "a fetch from a device");
+    cr_assert_eq(fixture_sys(&f, ARCH_FAR_EL1), DEV_BASE);
+    cr_assert_eq(dev.calls, 0);
+    rewind_guest();
+    f.vcpu->arch.pstate = 0;
+    sync(iabt | 0x05, 0x5000, 0x50);
+    cr_assert_eq(el1_esr(), 0x82000010, "from EL0");
+    cr_assert_eq(f.vcpu->arch.pc, 0x40100400);
+}
+
+/* A stage-1 table in a device: 4 KiB granule, 39 bits, level 1 table at DEV_BASE. */
+FIXTURE_TEST(exit, stage_1_tables_in_a_device)
+{
+    const uint64_t s1ptw = 1u << 7;
+
+    hal_vcpu_sysreg_set(&f.vcpu->arch, ARCH_TCR_EL1, 25);
+    hal_vcpu_sysreg_set(&f.vcpu->arch, ARCH_TTBR0_EL1, DEV_BASE);
+    sync(UINT64_C(0x24) << 26 | 1u << 25 | s1ptw | TRANS3, 0x1234, DEV_BASE >> 8);
+    cr_assert_eq(el1_esr(), 0x96000015, "level 1 of the guest's walk");
+    cr_assert_eq(fixture_sys(&f, ARCH_FAR_EL1), 0x1234);
+    rewind_guest();
+    sync(UINT64_C(0x20) << 26 | 1u << 25 | s1ptw | TRANS3, 0x1234, DEV_BASE >> 8);
+    cr_assert_eq(el1_esr(), 0x86000015);
+    rewind_guest();
+    sync(UINT64_C(0x24) << 26 | 1u << 25 | ISV | s1ptw | TRANS3, 0x1234, 0);
+    cr_assert_eq(el1_esr(), 0x96000014, "not found: level 0");
+    cr_assert_eq(dev.calls, 0);
+}
+
+FIXTURE_TEST(exit, faults_that_stage_2_cannot_give_end_the_vm)
+{
+    data_abort(0x30, DEV_BASE); /* TLB conflict */
+    cr_assert_eq(f.vm->state, VM_CRASHED);
+    cr_assert(fakehal_console_has("error vm: g stopped: vCPU 0, PC 0x40080000: "));
+}
+
+FIXTURE_TEST(exit, reserved_fault_codes_end_the_vm)
+{
+    data_abort(0x1a, DEV_BASE);
+    cr_assert_eq(f.vm->state, VM_CRASHED);
+}
+
+/* --- Classes --- */
+
+enum answer { UNDEF, END, OWN };
+
+/* What each exception class comes to, by the architecture and our trap configuration. */
+static enum answer class_answer(unsigned ec)
+{
+    switch (ec) {
+    case 0x01: /* WFx */
+    case 0x16: /* HVC */
+    case 0x17: /* SMC */
+    case 0x18: /* MSR, MRS */
+    case 0x20: /* instruction abort */
+    case 0x24: /* data abort */
+        return OWN;
+    case 0x03: /* AArch32 coprocessor accesses from EL0 */
+    case 0x04:
+    case 0x05:
+    case 0x06:
+    case 0x08:
+    case 0x0c:
+    case 0x07: /* FP */
+    case 0x09: /* PAuth */
+    case 0x0a: /* LS64 */
+    case 0x14: /* MRRS, MSRR */
+    case 0x19: /* SVE */
+    case 0x1b: /* TSTART */
+    case 0x1d: /* SME */
+        return UNDEF;
+    default:
+        return END;
+    }
+}
+
+FIXTURE_TEST(exit, every_class_has_its_answer)
+{
+    for (unsigned ec = 0; ec < 64; ec++) {
+        enum answer answer = class_answer(ec);
+        if (answer == OWN)
+            continue;
+        finish();
+        setup();
+        sync((uint64_t)ec << 26 | 1u << 25, 0, 0);
+        if (answer == UNDEF) {
+            cr_assert_eq(f.vm->state, VM_RUNNING, "class %#x", ec);
+            cr_assert_eq(el1_esr(), 0x02000000, "class %#x", ec);
+            cr_assert_eq(fixture_sys(&f, ARCH_ELR_EL1), GUEST_ENTRY, "the instruction itself");
+        } else {
+            cr_assert_eq(f.vm->state, VM_CRASHED, "class %#x", ec);
+            cr_assert_gt(strlen(f.vm->stop_reason), strlen("vCPU 0, PC 0x40080000: "));
+            cr_assert_eq(f.vcpu->state, VCPU_OFF);
+        }
+    }
+}
+
+FIXTURE_TEST(exit, wfi_blocks_unless_an_interrupt_is_pending)
+{
+    sync(UINT64_C(0x01) << 26 | 1u << 25, 0, 0);
+    cr_assert_eq(f.vcpu->state, VCPU_BLOCKED);
+    cr_assert_eq(f.vcpu->arch.pc, GUEST_ENTRY + 4);
+    cr_assert(f.hv->pcpu[0].resched);
+    sched_wake(f.vcpu);
+    cr_assert_eq(sched_next(&f.hv->pcpu[0]), f.vcpu);
+
+    /* An enabled SGI to itself: groups on, priority mask open. */
+    struct mmio_access on = {.offset = 0, .value = 3, .size = 4, .write = true};
+    struct mmio_access group = {.offset = 0x10080, .value = UINT32_MAX, .size = 4, .write = true};
+    struct mmio_access enable = {.offset = 0x10100, .value = 1, .size = 4, .write = true};
+    cr_assert(vgic_dist_access(&f.vm->vgic, &on));
+    cr_assert(vgic_redist_access(&f.vm->vgic, &group));
+    cr_assert(vgic_redist_access(&f.vm->vgic, &enable));
+    fakehal_gic_enable(&f.vcpu->arch, false, 0xff);
+    vgic_send_sgi(&f.vm->vgic, 0, 1, true);
+    sync(UINT64_C(0x01) << 26 | 1u << 25, 0, 0);
+    cr_assert_eq(f.vcpu->state, VCPU_RUNNING);
+    cr_assert_eq(f.vcpu->arch.pc, GUEST_ENTRY + 8);
+}
+
+FIXTURE_TEST(exit, wfe_yields)
+{
+    for (unsigned ti = 1; ti < 4; ti += 2) { /* WFE and WFET */
+        rewind_guest();
+        sync(UINT64_C(0x01) << 26 | 1u << 25 | ti, 0, 0);
+        cr_assert_eq(f.vcpu->state, VCPU_RUNNING);
+        cr_assert(f.hv->pcpu[0].resched);
+        cr_assert_eq(f.vcpu->arch.pc, GUEST_ENTRY + 4);
+        cr_assert_eq(sched_next(&f.hv->pcpu[0]), f.vcpu);
+    }
+    sync(UINT64_C(0x01) << 26 | 1u << 25 | 2, 0, 0);
+    cr_assert_eq(f.vcpu->state, VCPU_BLOCKED, "WFIT as WFI");
+}
+
+FIXTURE_TEST(exit, hvc_and_smc)
+{
+    f.vcpu->arch.x[0] = 0x84000000;
+    sync(UINT64_C(0x16) << 26 | 1u << 25, 0, 0);
+    cr_assert_eq(f.vcpu->arch.x[0], 0x10001);
+    cr_assert_eq(f.vcpu->arch.pc, GUEST_ENTRY, "HVC: already past it");
+    f.vcpu->arch.x[0] = 0x84000000;
+    sync(UINT64_C(0x17) << 26 | 1u << 25, 0, 0);
+    cr_assert_eq(f.vcpu->arch.x[0], 0x10001);
+    cr_assert_eq(f.vcpu->arch.pc, GUEST_ENTRY + 4, "SMC: trapped at it");
+    f.vcpu->arch.x[0] = 0x84000000;
+    sync(UINT64_C(0x16) << 26 | 1u << 25 | 0x1234, 0, 0);
+    cr_assert_eq(f.vcpu->arch.x[0], UINT64_MAX, "an immediate is no SMCCC call");
+}
+
+FIXTURE_TEST(exit, serror_ends_the_vm)
+{
+    const struct arch_exit exit = {UINT64_C(0x2f) << 26 | 1u << 25, 0, 0, ARCH_EXIT_SERROR};
+
+    exit_dispatch(f.vcpu, &exit);
+    cr_assert_eq(f.vm->state, VM_CRASHED);
+    cr_assert(fakehal_console_has("SError"));
+}
+
+FIXTURE_TEST(exit, fiq_ends_the_vm)
+{
+    const struct arch_exit exit = {0, 0, 0, ARCH_EXIT_FIQ};
+
+    exit_dispatch(f.vcpu, &exit);
+    cr_assert_eq(f.vm->state, VM_CRASHED);
+    cr_assert(fakehal_console_has("exit of kind 2"));
+}
+
+FIXTURE_TEST(exit, aborts_and_undefined_accesses_are_logged_on_request)
+{
+    data_abort(TRANS3, DEV_BASE);
+    sync(UINT64_C(0x18) << 26 | 1u << 25 | 1, 0, 0);
+    cr_assert(!fakehal_console_has("debug"));
+    cr_assert_eq(log_set_levels(&f.hv->log, "debug"), HV_OK);
+    rewind_guest();
+    data_abort(TRANS3, DEV_BASE + 0x10);
+    cr_assert(fakehal_console_has("debug exit: g: external abort for IPA 0xa000010, VA "));
+    rewind_guest();
+    /* MRS of PMCR_EL0, S3_3_C9_C12_0: op0 3, op1 3, CRn 9, CRm 12 */
+    sync(UINT64_C(0x18) << 26 | 1u << 25 | 3u << 20 | 3u << 14 | 9u << 10 | 12u << 1 | 1, 0, 0);
+    cr_assert(fakehal_console_has("read of S3_3_C9_C12_0 at PC 0x40080000 is undefined"));
+}
+
+/* --- Interrupts --- */
+
+static bool ended(uint32_t intid, bool deactivated)
+{
+    for (uint64_t n = 0; n < fakehal()->log_len; n++) {
+        const struct fakehal_record *record = fakehal_log(n);
+        if (record->kind == FAKEHAL_IRQ_END && record->addr == intid)
+            return record->len == deactivated;
+    }
+    return false;
+}
+
+static void irq(uint32_t intid)
+{
+    const struct arch_exit exit = {.kind = ARCH_EXIT_IRQ};
+
+    fakehal_irq_pend(0, intid);
+    exit_dispatch(f.vcpu, &exit);
+    cr_assert(!fakehal_irq_deliverable(0));
+}
+
+FIXTURE_TEST(exit, kick_asks_for_rescheduling)
+{
+    irq(0);
+    cr_assert(f.hv->pcpu[0].resched);
+    cr_assert(ended(0, true));
+    cr_assert_eq(f.vcpu->state, VCPU_RUNNING);
+}
+
+static void count(struct timer *timer)
+{
+    timer->deadline = 0;
+}
+
+FIXTURE_TEST(exit, hypervisor_timer_runs_the_queue)
+{
+    struct timer timer;
+
+    timer_init(&timer, count);
+    timer_start(&f.hv->pcpu[0].timers, &timer, 100);
+    fakehal()->now = 100;
+    const struct arch_exit exit = {.kind = ARCH_EXIT_IRQ};
+    exit_dispatch(f.vcpu, &exit);
+    cr_assert_eq(timer.deadline, 0, "expired");
+    cr_assert(ended(26, true));
+    cr_assert(!fakehal_irq_deliverable(0));
+}
+
+FIXTURE_TEST(exit, virtual_timer_belongs_to_the_loaded_vcpu)
+{
+    irq(27);
+    cr_assert(ended(27, false), "the guest deactivates it");
+    cr_assert(f.vm->vgic.cpu[0].private_irq[27].latched);
+    sched_unload(&f.hv->pcpu[0]);
+    fakehal_log_clear();
+    fakehal()->cpu[0].active[27] = false;
+    irq(27);
+    cr_assert(ended(27, true), "nobody would");
+}
+
+FIXTURE_TEST(exit, virtual_timer_wakes_from_wfi)
+{
+    sched_block(f.vcpu);
+    cr_assert_null(sched_next(&f.hv->pcpu[0]));
+    irq(27);
+    cr_assert_eq(f.vcpu->state, VCPU_RUNNABLE);
+}
+
+FIXTURE_TEST(exit, maintenance)
+{
+    irq(25);
+    cr_assert(ended(25, true));
+    cr_assert(vgic_needs_flush(&f.vm->vgic, 0));
+    sched_unload(&f.hv->pcpu[0]);
+    fakehal_log_clear();
+    irq(25);
+    cr_assert(ended(25, true));
+}
+
+FIXTURE_TEST(exit, console_input_is_taken)
+{
+    struct console *console = calloc(1, sizeof(*console));
+
+    console_init(console, 33);
+    f.hv->console = console;
+    fakehal_console_type("x", 1);
+    irq(33);
+    cr_assert(ended(33, true));
+    free(console);
+}
+
+FIXTURE_TEST(exit, an_interrupt_that_is_nobodys_is_disabled)
+{
+    fakehal()->cpu[0].enabled[77] = true;
+    irq(77);
+    cr_assert(ended(77, true));
+    cr_assert(!fakehal()->cpu[0].enabled[77]);
+    cr_assert(fakehal_console_has("warn exit: interrupt 77 is nobody's: disabled"));
+    f.hv->platform.uart.size = 0; /* no UART: its number means nothing */
+    irq(33);
+    cr_assert(!fakehal()->cpu[0].enabled[33]);
+}
+
+/* --- Hostile guests --- */
+
+static uint64_t random_esr(uint64_t *seed)
+{
+    static const uint8_t likely[] = {0x01, 0x16, 0x17, 0x18, 0x20, 0x24, 0x24, 0x18};
+    uint64_t r = fixture_random(seed);
+    uint64_t ec = (r >> 60) < 15 ? likely[r >> 40 & 7] : (r >> 50 & 0x3f);
+
+    return ec << 26 | (r & 0x3ffffff);
+}
+
+static uint64_t random_address(uint64_t *seed)
+{
+    static const uint64_t bases[] = {0x08000000, 0x080a0000, 0x080b0000, DEV_BASE,
+                                     0x40000000, 0x09000000, 0,          ~UINT64_C(0)};
+    uint64_t r = fixture_random(seed);
+
+    return bases[r & 7] + (r >> 8 & 0x1fff);
+}
+
+static void random_guest(uint64_t *seed)
+{
+    struct arch_vcpu *arch = &f.vcpu->arch;
+    static const enum arch_sysreg regs[] = {ARCH_TCR_EL1, ARCH_TTBR0_EL1, ARCH_TTBR1_EL1,
+                                            ARCH_VBAR_EL1, ARCH_SCTLR_EL1};
+
+    arch->x[fixture_random(seed) % 31] = fixture_random(seed);
+    arch->x[fixture_random(seed) % 4] = fixture_random(seed) & UINT64_C(0xc700001f);
+    arch->pc = fixture_random(seed);
+    arch->pstate = fixture_random(seed) & 0xf00003df;
+    hal_vcpu_sysreg_set(arch, regs[fixture_random(seed) % 5], fixture_random(seed));
+    if (fixture_random(seed) % 8 == 0)
+        hal_vcpu_sysreg_set(arch, ARCH_TTBR0_EL1, random_address(seed));
+    if (fixture_random(seed) % 8 == 0)
+        hal_vcpu_sysreg_set(arch, ARCH_TCR_EL1, fixture_random(seed) & 0xc03fc03f);
+}
+
+/* Whatever is reported, the hypervisor stays whole, and a VM that ends has a reason. */
+FIXTURE_TEST(exit, random_exits_hurt_nobody_else)
+{
+    uint64_t seed = 2026;
+    unsigned ends = 0;
+
+    for (unsigned i = 0; i < 100000; i++) {
+        uint64_t r = fixture_random(&seed);
+        uint64_t at = random_address(&seed);
+        random_guest(&seed);
+        sync(random_esr(&seed), (r & 1) != 0 ? r : at, (r & 2) != 0 ? r : (at >> 12) << 4);
+        if (f.vm->state != VM_RUNNING) {
+            ends++;
+            cr_assert_neq(f.vm->stop_reason[0], '\0');
+            cr_assert_eq(f.hv->nr_running, 0);
+            f.vm->state = VM_CREATED; /* the cheapest way to a fresh one */
+            cr_assert_null(sched_next(&f.hv->pcpu[0]));
+            f.vm->nr_on = 0;
+            vm_start(f.vm, ipa(GUEST_ENTRY), 0);
+        } else if (f.vcpu->state == VCPU_BLOCKED) {
+            sched_wake(f.vcpu);
+        }
+        if (f.hv->pcpu[0].resched)
+            cr_assert_eq(sched_next(&f.hv->pcpu[0]), f.vcpu);
+        if (vgic_needs_flush(&f.vm->vgic, 0))
+            vgic_flush(&f.vm->vgic, 0);
+    }
+    cr_assert_gt(ends, 100);
+    cr_assert_lt(ends, 60000);
+}
+
+FIXTURE_SUITE(exit, setup, finish)

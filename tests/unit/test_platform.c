@@ -1,0 +1,510 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+#include "boot/platform.h"
+#include "boot/fdt_util.h"
+#include "fdt_fixture.h"
+#include <stdio.h>
+
+#define GIC   "/intc@8000000"
+#define UART  "/pl011@9000000"
+#define TIMER "/timer"
+
+static struct hal_platform out;
+static char reason[PLATFORM_REASON_MAX];
+
+/* Shaped as QEMU's virt with virtualization=on,gic-version=3 is. */
+static void virt(void)
+{
+    tree_new();
+    tree_cells("/", "#address-cells", 2);
+    tree_cells("/", "#size-cells", 2);
+    tree_cells("/", "interrupt-parent", 0x8002);
+    tree_string("/memory@40000000", "device_type", "memory");
+    tree_cells("/memory@40000000", "reg", 0, 0x40000000, 0, 0x40000000);
+    tree_cells("/cpus", "#address-cells", 1);
+    tree_cells("/cpus", "#size-cells", 0);
+    tree_string("/cpus/cpu@0", "device_type", "cpu");
+    tree_cells("/cpus/cpu@0", "reg", 0);
+    tree_string("/cpus/cpu@1", "device_type", "cpu");
+    tree_cells("/cpus/cpu@1", "reg", 1);
+    tree_string(GIC, "compatible", "arm,gic-v3");
+    tree_cells(GIC, "phandle", 0x8002);
+    tree_cells(GIC, "#interrupt-cells", 3);
+    tree_cells(GIC, "#redistributor-regions", 1);
+    tree_cells(GIC, "reg", 0, 0x8000000, 0, 0x10000, 0, 0x80a0000, 0, 0xf60000);
+    tree_cells(GIC, "interrupts", 1, 9, 4);
+    tree_bytes(TIMER, "compatible", "arm,armv8-timer\0arm,armv7-timer", 32);
+    tree_cells(TIMER, "interrupts", 1, 13, 4, 1, 14, 4, 1, 11, 4, 1, 10, 4);
+    tree_bytes(UART, "compatible", "arm,pl011\0arm,primecell", 24);
+    tree_cells(UART, "reg", 0, 0x9000000, 0, 0x1000);
+    tree_cells(UART, "interrupts", 0, 1, 4);
+    tree_string("/chosen", "stdout-path", UART);
+    tree_cells("/chosen", "linux,initrd-start", 0x48000000);
+    tree_cells("/chosen", "linux,initrd-end", 0x48001234);
+}
+
+static hv_err discover(void)
+{
+    return platform_discover(tree, sizeof(tree), 0x80000000, &out, reason);
+}
+
+#define EXPECT_OK() cr_assert_eq(discover(), HV_OK, "%s", reason)
+#define EXPECT_REFUSED(err, text)                                                                  \
+    do {                                                                                           \
+        cr_assert_eq(discover(), err, "%s", reason);                                               \
+        cr_assert_neq(strstr(reason, text), NULL, "%s", reason);                                   \
+    } while (0)
+
+static void expect_range(const struct platform_range *range, uint64_t base, uint64_t size)
+{
+    cr_expect_eq(range->base, base, "%llx", (unsigned long long)range->base);
+    cr_expect_eq(range->size, size, "%llx", (unsigned long long)range->size);
+}
+
+Test(platform, finds_everything_of_virt)
+{
+    virt();
+    EXPECT_OK();
+    cr_expect_eq(out.nr_ram, 1);
+    expect_range(&out.ram[0], 0x40000000, 0x40000000);
+    cr_expect_eq(out.nr_reserved, 0);
+    cr_expect_eq(out.nr_cpus, 2);
+    cr_expect_eq(out.cpu_mpidr[0], 0);
+    cr_expect_eq(out.cpu_mpidr[1], 1);
+    expect_range(&out.gicd, 0x8000000, 0x10000);
+    cr_expect_eq(out.nr_gicr, 1);
+    expect_range(&out.gicr[0], 0x80a0000, 0xf60000);
+    cr_expect_eq(out.gicr_stride, 0);
+    cr_expect_eq(out.gic_maintenance_intid, 25);
+    cr_expect_eq(out.timer_virt_intid, 27);
+    cr_expect_eq(out.timer_hyp_intid, 26);
+    expect_range(&out.uart, 0x9000000, 0x1000);
+    cr_expect_eq(out.uart_intid, 33);
+    expect_range(&out.initrd, 0x48000000, 0x1234);
+    cr_expect_eq(out.dtb.size, TREE_SIZE);
+    cr_expect_str_empty(reason);
+}
+
+Test(platform, memory)
+{
+    virt();
+    tree_string("/memory@880000000", "device_type", "memory");
+    tree_cells("/memory@880000000", "reg", 8, 0x80000000, 1, 0, 9, 0xc0000000, 0, 0x1000, 1, 0, 0,
+               0);
+    tree_string("/secram@e000000", "device_type", "memory");
+    tree_string("/secram@e000000", "status", "disabled");
+    tree_cells("/secram@e000000", "reg", 0, 0xe000000, 0, 0x1000000);
+    EXPECT_OK();
+    cr_assert_eq(out.nr_ram, 3, "an entry of size 0 and a disabled node are no RAM");
+    /* Subnodes are added in front. */
+    expect_range(&out.ram[0], 0x880000000, 0x100000000);
+    expect_range(&out.ram[1], 0x9c0000000, 0x1000);
+    expect_range(&out.ram[2], 0x40000000, 0x40000000);
+    tree_string("/secram@e000000", "status", "okay");
+    EXPECT_OK();
+    cr_expect_eq(out.nr_ram, 4);
+}
+
+Test(platform, memory_refused)
+{
+    uint32_t many[17 * 4] = {0};
+
+    virt();
+    tree_cells("/memory@40000000", "reg", 0, 0x40000000, 0, 0x40000000, 0, 0x7ffff000, 0, 0x1000);
+    EXPECT_REFUSED(HV_ERR_EXIST, "/memory@40000000: RAM at 0x7ffff000 is described twice");
+    tree_cells("/memory@40000000", "reg", 0, 0x40000000, 0);
+    EXPECT_REFUSED(HV_ERR_FORMAT, "/memory@40000000: reg: ");
+    tree_cells("/memory@40000000", "reg", 0xffff, 0xfffff000, 0, 0x1001);
+    EXPECT_REFUSED(HV_ERR_RANGE, "48 bits");
+    tree_cells("/memory@40000000", "reg", 0, 0x40000000, 0xffffffff, 0xffffffff);
+    EXPECT_REFUSED(HV_ERR_RANGE, "48 bits");
+    for (uint32_t i = 0; i < 17; i++) {
+        many[i * 4] = i + 1;
+        many[i * 4 + 3] = 0x1000;
+    }
+    tree_cells_n("/memory@40000000", "reg", many, 17 * 4);
+    EXPECT_REFUSED(HV_ERR_RANGE, "more than 16 ranges");
+    tree_cells("/memory@40000000", "reg", 0, 0x40000000, 0, 0);
+    EXPECT_REFUSED(HV_ERR_NOENT, "no memory node");
+    tree_drop("/memory@40000000", "reg");
+    EXPECT_REFUSED(HV_ERR_NOENT, "no memory node");
+    tree_drop_node("/memory@40000000");
+    EXPECT_REFUSED(HV_ERR_NOENT, "/: no memory node");
+}
+
+Test(platform, cells_of_the_bus)
+{
+    virt();
+    tree_drop("/", "#address-cells"); /* then it is 2 */
+    tree_drop("/", "#size-cells");    /* then it is 1 */
+    tree_cells("/memory@40000000", "reg", 0, 0x40000000, 0x40000000);
+    tree_cells(GIC, "reg", 0, 0x8000000, 0x10000, 0, 0x80a0000, 0xf60000);
+    tree_cells(UART, "reg", 0, 0x9000000, 0x1000);
+    EXPECT_OK();
+    expect_range(&out.ram[0], 0x40000000, 0x40000000);
+    expect_range(&out.gicr[0], 0x80a0000, 0xf60000);
+    tree_cells("/", "#address-cells", 3);
+    EXPECT_REFUSED(HV_ERR_FORMAT, "#address-cells");
+    tree_cells("/", "#address-cells", 0);
+    EXPECT_REFUSED(HV_ERR_FORMAT, "#address-cells");
+    tree_bytes("/", "#address-cells", "\0\0", 2);
+    EXPECT_REFUSED(HV_ERR_FORMAT, "#address-cells");
+    tree_cells("/", "#address-cells", 2);
+    tree_cells("/", "#size-cells", 3);
+    EXPECT_REFUSED(HV_ERR_FORMAT, "#size-cells");
+}
+
+Test(platform, reserved)
+{
+    virt();
+    cr_assert_eq(fdt_add_mem_rsv(tree, 0x41000000, 0x2000), 0);
+    tree_cells("/reserved-memory", "#address-cells", 2);
+    tree_cells("/reserved-memory", "#size-cells", 2);
+    tree_bytes("/reserved-memory", "ranges", "", 0);
+    tree_cells("/reserved-memory/fw@50000000", "reg", 0, 0x50000000, 0, 0x3000);
+    tree_cells("/reserved-memory/pool", "size", 0, 0x1000);
+    tree_cells("/reserved-memory/off@51000000", "reg", 0, 0x51000000, 0, 0x3000);
+    tree_string("/reserved-memory/off@51000000", "status", "disabled");
+    EXPECT_OK();
+    cr_assert_eq(out.nr_reserved, 2);
+    expect_range(&out.reserved[0], 0x41000000, 0x2000);
+    expect_range(&out.reserved[1], 0x50000000, 0x3000);
+    tree_cells("/reserved-memory/fw@50000000", "reg", 0, 0x50000000);
+    EXPECT_REFUSED(HV_ERR_FORMAT, "/reserved-memory/fw@50000000: reg: ");
+    cr_assert_eq(fdt_add_mem_rsv(tree, 0xfffffffffffff000, 0x2000), 0);
+    EXPECT_REFUSED(HV_ERR_RANGE, "memory reservation 1 wraps");
+    cr_assert_eq(fdt_del_mem_rsv(tree, 1), 0);
+    for (int i = 0; i < 32; i++)
+        cr_assert_eq(fdt_add_mem_rsv(tree, 0x42000000, 0x1000), 0);
+    EXPECT_REFUSED(HV_ERR_RANGE, "more than 32 ranges");
+}
+
+Test(platform, cpus)
+{
+    virt();
+    /* The boot CPU need not be listed first; MPIDR_EL1 has bits that are no affinity. */
+    cr_assert_eq(platform_discover(tree, sizeof(tree), 0xc1000001, &out, reason), HV_OK);
+    cr_expect_eq(out.nr_cpus, 2);
+    cr_expect_eq(out.cpu_mpidr[0], 1);
+    cr_expect_eq(out.cpu_mpidr[1], 0);
+    tree_cells("/cpus", "#address-cells", 2);
+    tree_cells("/cpus/cpu@0", "reg", 0, 0);
+    tree_cells("/cpus/cpu@1", "reg", 0x7f, 0x00010203);
+    tree_string("/cpus/cpu@2", "device_type", "cpu");
+    tree_string("/cpus/cpu@2", "status", "fail");
+    tree_string("/cpus/cluster", "device_type", "topology");
+    tree_bytes("/cpus/cpu-map", "x", "", 0);
+    EXPECT_OK();
+    cr_expect_eq(out.nr_cpus, 2);
+    cr_expect_eq(out.cpu_mpidr[0], 0);
+    cr_expect_eq(out.cpu_mpidr[1], 0x7f00010203);
+}
+
+Test(platform, cpus_refused)
+{
+    char path[32];
+
+    virt();
+    tree_cells("/cpus/cpu@1", "reg", 0);
+    EXPECT_REFUSED(HV_ERR_EXIST, "another CPU has it");
+    tree_cells("/cpus/cpu@1", "reg", 0x80000001);
+    EXPECT_REFUSED(HV_ERR_FORMAT, "/cpus/cpu@1: reg: not the affinity");
+    tree_bytes("/cpus/cpu@1", "reg", "\0", 1);
+    EXPECT_REFUSED(HV_ERR_FORMAT, "/cpus/cpu@1: reg: ");
+    tree_drop("/cpus/cpu@1", "reg");
+    EXPECT_REFUSED(HV_ERR_FORMAT, "/cpus/cpu@1: reg: it has none");
+    tree_cells("/cpus/cpu@1", "reg", 1);
+    for (uint32_t i = 2; i < 65; i++) {
+        (void)snprintf(path, sizeof(path), "/cpus/cpu@%x", i);
+        tree_string(path, "device_type", "cpu");
+        tree_cells(path, "reg", i);
+    }
+    EXPECT_REFUSED(HV_ERR_RANGE, "more than 64 CPUs");
+    tree_drop_node("/cpus/cpu@40");
+    EXPECT_OK();
+    cr_expect_eq(out.nr_cpus, 64);
+    tree_drop_node("/cpus/cpu@0");
+    EXPECT_REFUSED(HV_ERR_NOENT, "/cpus: the running CPU (MPIDR 0x0) is not listed");
+    tree_cells("/cpus/cpu@0", "reg", 1);
+    tree_string("/cpus/cpu@0", "device_type", "cpu");
+    EXPECT_REFUSED(HV_ERR_EXIST, "another CPU has it");
+    tree_drop_node("/cpus");
+    EXPECT_REFUSED(HV_ERR_NOENT, "no /cpus");
+}
+
+Test(platform, gic)
+{
+    virt();
+    tree_cells(GIC, "#redistributor-regions", 2);
+    tree_u64(GIC, "redistributor-stride", 0x40000);
+    tree_cells(GIC, "#interrupt-cells", 4);
+    tree_cells(GIC, "reg", 0, 0x8000000, 0, 0x10000, 0, 0x80a0000, 0, 0x80000, 1, 0, 0, 0x40000);
+    tree_cells(GIC, "interrupts", 1, 9, 4, 0);
+    tree_cells(TIMER, "interrupts", 1, 13, 4, 0, 1, 14, 4, 0, 1, 11, 4, 0, 1, 10, 4, 0);
+    tree_cells(UART, "interrupts", 0, 987, 4, 0);
+    EXPECT_OK();
+    cr_expect_eq(out.nr_gicr, 2);
+    expect_range(&out.gicr[0], 0x80a0000, 0x80000);
+    expect_range(&out.gicr[1], 0x100000000, 0x40000);
+    cr_expect_eq(out.gicr_stride, 0x40000);
+    cr_expect_eq(out.gic_maintenance_intid, 25);
+    cr_expect_eq(out.timer_virt_intid, 27);
+    cr_expect_eq(out.uart_intid, 1019);
+}
+
+Test(platform, gic_registers_refused)
+{
+    virt();
+    tree_cells(GIC, "#redistributor-regions", 2);
+    EXPECT_REFUSED(HV_ERR_FORMAT, GIC ": reg: it has too few entries");
+    tree_cells(GIC, "#redistributor-regions", 0);
+    EXPECT_REFUSED(HV_ERR_RANGE, "#redistributor-regions: not 1 to 8");
+    tree_cells(GIC, "#redistributor-regions", 9);
+    EXPECT_REFUSED(HV_ERR_RANGE, "#redistributor-regions: not 1 to 8");
+    tree_bytes(GIC, "#redistributor-regions", "", 0);
+    EXPECT_REFUSED(HV_ERR_FORMAT, "#redistributor-regions: neither");
+    tree_drop(GIC, "#redistributor-regions");
+    EXPECT_OK();
+    tree_cells(GIC, "redistributor-stride", 0x10000);
+    EXPECT_REFUSED(HV_ERR_FORMAT, "redistributor-stride: no stride");
+    tree_cells(GIC, "redistributor-stride", 0x21000);
+    EXPECT_REFUSED(HV_ERR_FORMAT, "redistributor-stride: no stride");
+    tree_drop(GIC, "redistributor-stride");
+    tree_cells(GIC, "reg", 0, 0x8000000, 0, 0x1000, 0, 0x80a0000, 0, 0xf60000);
+    EXPECT_REFUSED(HV_ERR_FORMAT, "reg: entry 0 is no frame");
+    tree_cells(GIC, "reg", 0, 0x8000000, 0, 0x10000, 0, 0x80a1000, 0, 0xf60000);
+    EXPECT_REFUSED(HV_ERR_FORMAT, "reg: entry 1 is no frame");
+    tree_string(GIC, "status", "disabled");
+    EXPECT_REFUSED(HV_ERR_NOENT, "no GICv3");
+    tree_bytes(GIC, "status", "okay", 4);
+    EXPECT_REFUSED(HV_ERR_NOENT, "no GICv3");
+    tree_drop(GIC, "status");
+    tree_string(GIC, "compatible", "arm,gic-400");
+    EXPECT_REFUSED(HV_ERR_NOENT, "no GICv3");
+}
+
+Test(platform, interrupts_refused)
+{
+    virt();
+    tree_drop(GIC, "interrupts");
+    EXPECT_REFUSED(HV_ERR_FORMAT, GIC ": interrupts: there is no number 0");
+    tree_cells(GIC, "interrupts", 0, 9, 4);
+    EXPECT_REFUSED(HV_ERR_FORMAT, "number 0 is not a PPI");
+    tree_cells(GIC, "interrupts", 1, 16, 4);
+    EXPECT_REFUSED(HV_ERR_FORMAT, "neither an SPI nor a PPI");
+    tree_cells(GIC, "interrupts", 3, 1, 4);
+    EXPECT_REFUSED(HV_ERR_FORMAT, "neither an SPI nor a PPI");
+    tree_cells(GIC, "interrupts", 1, 9);
+    EXPECT_REFUSED(HV_ERR_FORMAT, "no multiple");
+    tree_cells(GIC, "#interrupt-cells", 2);
+    EXPECT_REFUSED(HV_ERR_FORMAT, "#interrupt-cells is not 3 or 4");
+    tree_cells(GIC, "#interrupt-cells", 5);
+    EXPECT_REFUSED(HV_ERR_FORMAT, "#interrupt-cells is not 3 or 4");
+    tree_drop(GIC, "#interrupt-cells");
+    EXPECT_REFUSED(HV_ERR_FORMAT, "#interrupt-cells is not 3 or 4");
+}
+
+Test(platform, timer)
+{
+    virt();
+    tree_cells(TIMER, "interrupts", 1, 11, 4, 1, 10, 4, 1, 13, 4);
+    tree_bytes(TIMER, "interrupt-names", "virt\0hyp-phys\0phys", 19);
+    EXPECT_OK();
+    cr_expect_eq(out.timer_virt_intid, 27);
+    cr_expect_eq(out.timer_hyp_intid, 26);
+    tree_bytes(TIMER, "interrupt-names", "virt\0phys", 10);
+    EXPECT_REFUSED(HV_ERR_FORMAT, "/timer: interrupt-names: no \"hyp-phys\"");
+    tree_drop(TIMER, "interrupt-names");
+    EXPECT_REFUSED(HV_ERR_FORMAT, "/timer: interrupts: there is no number 3");
+    tree_cells(TIMER, "interrupt-parent", 77);
+    EXPECT_REFUSED(HV_ERR_FORMAT, "its interrupt parent is not the GICv3");
+    tree_bytes(TIMER, "interrupt-parent", "x", 1);
+    EXPECT_REFUSED(HV_ERR_FORMAT, "its interrupt parent is not the GICv3");
+    tree_drop(TIMER, "interrupt-parent");
+    tree_drop("/", "interrupt-parent");
+    EXPECT_REFUSED(HV_ERR_FORMAT, "its interrupt parent is not the GICv3");
+    tree_cells("/", "interrupt-parent", 0);
+    EXPECT_REFUSED(HV_ERR_FORMAT, "its interrupt parent is not the GICv3");
+    tree_drop_node(TIMER);
+    EXPECT_REFUSED(HV_ERR_NOENT, "no architected timer");
+}
+
+Test(platform, uart_by_stdout_path)
+{
+    virt();
+    tree_string("/pl011@9040000", "compatible", "arm,pl011");
+    tree_cells("/pl011@9040000", "reg", 0, 0x9040000, 0, 0x1000);
+    tree_cells("/pl011@9040000", "interrupts", 0, 8, 4);
+    EXPECT_OK();
+    cr_expect_eq(out.uart.base, 0x9000000, "not the first one, which is the one just added");
+    tree_string("/chosen", "stdout-path", UART ":115200n8");
+    EXPECT_OK();
+    cr_expect_eq(out.uart.base, 0x9000000);
+    tree_string("/chosen", "stdout-path", "serial0:115200n8");
+    EXPECT_OK();
+    cr_expect_eq(out.uart.base, 0x9040000, "no /aliases: the first PL011");
+    tree_string("/aliases", "serial0", UART);
+    EXPECT_OK();
+    cr_expect_eq(out.uart.base, 0x9000000);
+    cr_expect_eq(out.uart_intid, 33);
+}
+
+Test(platform, stdout_path_that_leads_nowhere)
+{
+    static const char *const paths[] = {
+        "", ":", "loop", "serial9", "/", "/nothing", "bytes",
+        "a-name-that-is-longer-than-any-alias-could-be",
+    };
+
+    virt();
+    tree_string("/aliases", "loop", "loop");
+    tree_bytes("/aliases", "bytes", UART, 5);
+    for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
+        tree_string("/chosen", "stdout-path", paths[i]);
+        EXPECT_OK();
+        cr_expect_eq(out.uart.base, 0x9000000, "%s", paths[i]);
+    }
+    tree_bytes("/chosen", "stdout-path", UART, 4);
+    EXPECT_OK();
+    cr_expect_eq(out.uart.base, 0x9000000);
+}
+
+Test(platform, uart_behind_buses)
+{
+    virt();
+    tree_drop_node(UART);
+    tree_cells("/soc", "#address-cells", 1);
+    tree_cells("/soc", "#size-cells", 1);
+    tree_cells("/soc", "ranges", 0, 0, 0x1000, 0x1000, 0x7e000000, 1, 0xfe000000, 0x1800000);
+    tree_bytes("/soc/apb", "ranges", "", 0);
+    tree_cells("/soc/apb", "#address-cells", 1);
+    tree_cells("/soc/apb", "#size-cells", 1);
+    tree_string("/soc/apb/uart@7e201000", "compatible", "arm,pl011");
+    tree_cells("/soc/apb/uart@7e201000", "reg", 0x7e201000, 0x1000);
+    EXPECT_OK();
+    expect_range(&out.uart, 0x1fe201000, 0x1000);
+    cr_expect_eq(out.uart_intid, 1023, "without interrupts it is polled");
+    tree_cells("/soc/apb/uart@7e201000", "reg", 0x7f7ff001, 0x1000);
+    EXPECT_REFUSED(HV_ERR_FORMAT, "/soc/apb/uart@7e201000: reg: it lies outside the ranges");
+    tree_cells("/soc", "ranges", 0x7e000000, 1, 0xfe000000);
+    EXPECT_REFUSED(HV_ERR_FORMAT, "no multiple");
+    tree_cells("/soc", "ranges", 0x7e000000, 0xffffffff, 0xffffff00, 0x2000000);
+    EXPECT_REFUSED(HV_ERR_FORMAT, "outside the ranges");
+    tree_drop("/soc", "ranges");
+    EXPECT_REFUSED(HV_ERR_FORMAT, "a bus above it has no ranges");
+    tree_cells("/soc", "#size-cells", 7);
+    EXPECT_REFUSED(HV_ERR_FORMAT, "#size-cells");
+}
+
+Test(platform, uart_nested_too_deep)
+{
+    char path[256] = "";
+
+    virt();
+    tree_drop_node(UART);
+    tree_cells("/", "#size-cells", 2);
+    for (int i = 0; i < 18; i++) {
+        strcat(path, "/bus");
+        tree_bytes(path, "ranges", "", 0);
+        tree_cells(path, "#size-cells", 2);
+    }
+    tree_string(path, "compatible", "arm,pl011");
+    tree_cells(path, "reg", 0, 0x9000000, 0, 0x1000);
+    EXPECT_REFUSED(HV_ERR_FORMAT, "nested too deep");
+    cr_expect_neq(strstr(reason, "...: "), NULL, "a path that is too long for the reason is cut");
+}
+
+Test(platform, uart_absent_or_refused)
+{
+    virt();
+    tree_cells(UART, "interrupts", 2, 1, 4);
+    EXPECT_REFUSED(HV_ERR_FORMAT, UART ": interrupts: ");
+    tree_cells(UART, "reg", 0, 0x9000000, 0, 0x100);
+    EXPECT_REFUSED(HV_ERR_FORMAT, UART ": reg: too small");
+    tree_drop(UART, "reg");
+    EXPECT_REFUSED(HV_ERR_FORMAT, UART ": reg: it has no entry");
+    tree_string(UART, "status", "disabled");
+    EXPECT_OK();
+    cr_expect_eq(out.uart.size, 0);
+    cr_expect_eq(out.uart_intid, 1023);
+    tree_drop_node(UART);
+    tree_drop_node("/chosen");
+    EXPECT_OK();
+    cr_expect_eq(out.uart.size, 0);
+    cr_expect_eq(out.initrd.size, 0);
+}
+
+Test(platform, initrd)
+{
+    virt();
+    tree_u64("/chosen", "linux,initrd-start", 0x7ffff000);
+    tree_u64("/chosen", "linux,initrd-end", 0x80000000);
+    EXPECT_OK();
+    expect_range(&out.initrd, 0x7ffff000, 0x1000);
+    tree_u64("/chosen", "linux,initrd-end", 0x80000001);
+    EXPECT_REFUSED(HV_ERR_RANGE, "/chosen: linux,initrd-start: the initrd is not in RAM");
+    tree_u64("/chosen", "linux,initrd-start", 0x3ffff000);
+    EXPECT_REFUSED(HV_ERR_RANGE, "not in RAM");
+    tree_u64("/chosen", "linux,initrd-start", 0x80000002);
+    EXPECT_REFUSED(HV_ERR_FORMAT, "linux,initrd-end: before");
+    tree_bytes("/chosen", "linux,initrd-start", "abcdef", 6);
+    EXPECT_REFUSED(HV_ERR_FORMAT, "absent or malformed");
+    tree_drop("/chosen", "linux,initrd-start");
+    EXPECT_REFUSED(HV_ERR_FORMAT, "absent or malformed");
+    tree_u64("/chosen", "linux,initrd-start", 0x80000001);
+    EXPECT_OK();
+    cr_expect_eq(out.initrd.size, 0);
+    tree_drop("/chosen", "linux,initrd-start");
+    tree_drop("/chosen", "linux,initrd-end");
+    EXPECT_OK();
+    cr_expect_eq(out.initrd.size, 0);
+}
+
+Test(platform, utilities_on_the_root)
+{
+    struct platform_range range;
+    const char *why = NULL;
+    uint64_t unit;
+
+    virt();
+    tree_cells("/", "reg", 0, 0, 0, 1);
+    cr_expect_eq(fdt_util_reg(tree, 0, 0, &range, &why), HV_ERR_NOENT, "the root is on no bus");
+    cr_expect_eq(fdt_util_unit(tree, 0, &unit, &why), HV_ERR_NOENT);
+}
+
+Test(platform, truncated_at_every_length)
+{
+    virt();
+    cr_assert_eq(fdt_pack(tree), 0);
+    for (size_t size = 0; size < fdt_totalsize(tree); size++) {
+        /* On the heap, where a sanitizer watches its end. */
+        void *copy = malloc(size + 1);
+        memcpy(copy, tree, size);
+        cr_assert_eq(platform_discover(copy, size, 0, &out, reason), HV_ERR_FORMAT, "%zu", size);
+        free(copy);
+    }
+    cr_expect_neq(strstr(reason, "not a devicetree"), NULL);
+}
+
+Test(platform, random_corruption)
+{
+    uint64_t state = 0x5eed;
+    unsigned refused = 0;
+
+    virt();
+    cr_assert_eq(fdt_pack(tree), 0);
+    size_t size = fdt_totalsize(tree);
+    unsigned char *copy = malloc(size);
+    for (unsigned i = 0; i < 5000; i++) {
+        memcpy(copy, tree, size);
+        for (uint64_t n = tree_random(&state) % 4 + 1; n > 0; n--)
+            copy[tree_random(&state) % size] = (unsigned char)tree_random(&state);
+        if (platform_discover(copy, size, 0, &out, reason) != HV_OK) {
+            refused++;
+            cr_assert_neq(reason[0], '\0');
+            cr_assert_lt(strlen(reason), PLATFORM_REASON_MAX);
+        }
+    }
+    free(copy);
+    cr_expect_gt(refused, 1000);
+    cr_expect_lt(refused, 5000);
+}

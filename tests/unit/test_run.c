@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/* exit_run() end to end: what a guest does is a script of exits. */
+#include "exit/exit.h"
+#include "vm_fixture.h"
+
+static struct fixture f;
+
+#define ESR(ec) (UINT64_C(ec) << 26 | 1u << 25)
+#define WFI     ESR(0x01)
+#define HVC     ESR(0x16)
+
+static void setup(void)
+{
+    fixture_hv(&f, MIB(8), 1);
+    fixture_create(&f, 1);
+    vm_start(f.vm, ipa(GUEST_ENTRY), 0);
+}
+
+static void finish(void)
+{
+    fixture_end(&f);
+}
+
+static void set_x0(void *ctx, struct arch_vcpu *vcpu, struct arch_exit *exit)
+{
+    (void)exit;
+    vcpu->x[0] = (uintptr_t)ctx;
+}
+
+/* HVC with x0 = fid, and what to look at afterwards. */
+static void push_hvc(uint64_t fid, fakehal_run_fn *after)
+{
+    fakehal_push_exit((struct arch_exit){.esr = HVC}, set_x0, after, (void *)(uintptr_t)fid);
+}
+
+static void push_off(void)
+{
+    push_hvc(0x84000008, NULL);
+}
+
+static void run(void)
+{
+    exit_run(&f.hv->pcpu[0]);
+    cr_assert_eq(fakehal_script_left(), 0);
+    cr_assert_eq(f.hv->nr_running, 0);
+    cr_assert_null(f.hv->pcpu[0].loaded);
+    cr_assert_null(fakehal()->cpu[0].loaded);
+}
+
+static void saw_version(void *ctx, struct arch_vcpu *vcpu, struct arch_exit *exit)
+{
+    (void)ctx;
+    (void)exit;
+    cr_assert_eq(vcpu->x[0], 0x10001);
+    fakehal_note(1, 0);
+}
+
+FIXTURE_TEST(run, until_power_off)
+{
+    push_hvc(0x84000000, saw_version);
+    push_hvc(0x84000000, saw_version);
+    push_off();
+    run();
+    cr_assert_eq(fakehal()->count[FAKEHAL_NOTE], 2);
+    cr_assert_eq(fakehal()->count[FAKEHAL_VCPU_RUN], 3);
+    cr_assert_eq(fakehal()->count[FAKEHAL_VCPU_LOAD], 1);
+    cr_assert_eq(fakehal()->count[FAKEHAL_VCPU_PUT], 1);
+    cr_assert_eq(f.vm->state, VM_OFF);
+}
+
+FIXTURE_TEST(run, without_a_vm_it_returns)
+{
+    vm_end(f.vm, VM_CRASHED, "before it ran");
+    run();
+    cr_assert_eq(fakehal()->runs, 0);
+}
+
+static void pend_vtimer(void *ctx)
+{
+    (void)ctx;
+    fakehal_irq_pend(0, 27);
+}
+
+/* The guest sleeps; its virtual timer's interrupt comes while the pCPU idles. */
+FIXTURE_TEST(run, wfi_idles_until_the_virtual_timer)
+{
+    fakehal()->idle = pend_vtimer;
+    fakehal_push_sync(WFI, 0, 0);
+    push_off();
+    run();
+    cr_assert_eq(fakehal()->cpu[0].idles, 1);
+    cr_assert_eq(fakehal()->count[FAKEHAL_VCPU_LOAD], 1, "it stays loaded meanwhile");
+    cr_assert(f.vm->vgic.cpu[0].private_irq[27].latched);
+}
+
+static void start_ptimer(void *ctx, struct arch_vcpu *vcpu, struct arch_exit *exit)
+{
+    (void)ctx;
+    (void)exit;
+    vcpu->x[1] = 5000;
+}
+
+static void open_gic(void *ctx, struct arch_vcpu *vcpu, struct arch_exit *exit)
+{
+    struct mmio_access writes[] = {
+        {.offset = 0x0000, .value = 2, .size = 4, .write = true},           /* GICD_CTLR */
+        {.offset = 0x10080, .value = UINT32_MAX, .size = 4, .write = true}, /* GICR_IGROUPR0 */
+        {.offset = 0x10100, .value = 1u << 30, .size = 4, .write = true},   /* GICR_ISENABLER0 */
+    };
+
+    (void)ctx;
+    (void)exit;
+    cr_assert(vgic_dist_access(&f.vm->vgic, &writes[0]));
+    cr_assert(vgic_redist_access(&f.vm->vgic, &writes[1]));
+    cr_assert(vgic_redist_access(&f.vm->vgic, &writes[2]));
+    fakehal_gic_enable(vcpu, false, 0xff);
+}
+
+static void takes_ppi30(void *ctx, struct arch_vcpu *vcpu, struct arch_exit *exit)
+{
+    (void)exit;
+    cr_assert_eq(fakehal_gic_ack(vcpu), 30);
+    cr_assert_eq(fakehal()->now, 5000);
+    vcpu->x[0] = (uintptr_t)ctx;
+}
+
+/* MSR CNTP_CVAL_EL0, X1 = 5000; MSR CNTP_CTL_EL0, X2 = 1; WFI; then the interrupt is there. */
+FIXTURE_TEST(run, physical_timer_wakes_from_wfi)
+{
+    const uint64_t msr = ESR(0x18) | 3u << 20 | 3u << 14 | 14u << 10 | 2u << 1;
+
+    f.vcpu->arch.x[2] = 1;
+    fakehal_push_exit((struct arch_exit){.esr = msr | 2u << 17 | 1u << 5}, start_ptimer, NULL,
+                      NULL);
+    fakehal_push_exit((struct arch_exit){.esr = msr | 1u << 17 | 2u << 5}, open_gic, NULL, NULL);
+    fakehal_push_sync(WFI, 0, 0);
+    fakehal_push_exit((struct arch_exit){.esr = HVC}, takes_ppi30, NULL,
+                      (void *)(uintptr_t)0x84000008);
+    run();
+    cr_assert_eq(fakehal()->cpu[0].idles, 1);
+}
+
+static void goes_on(void *ctx, struct arch_vcpu *vcpu, struct arch_exit *exit)
+{
+    (void)ctx;
+    (void)exit;
+    cr_assert_eq(vcpu->pc, GUEST_ENTRY + 4);
+    fakehal_note(3, 0);
+}
+
+FIXTURE_TEST(run, interrupts_do_not_disturb_it)
+{
+    fakehal_irq_pend(0, 0);
+    fakehal_irq_pend(0, 25);
+    fakehal_push_irq();
+    fakehal_push_exit((struct arch_exit){.esr = ESR(0x01) | 1}, NULL, goes_on, NULL); /* WFE */
+    push_off();
+    run();
+    cr_assert_eq(fakehal()->count[FAKEHAL_IRQ_ACK], 2);
+    cr_assert_eq(fakehal()->count[FAKEHAL_NOTE], 1);
+}
+
+static unsigned loops;
+
+/* Fetches from its vector, which nothing is behind; each hundredth time an interrupt comes first.
+ */
+static void faults_for_ever(void *ctx, struct arch_vcpu *vcpu, struct arch_exit *exit)
+{
+    (void)ctx;
+    if (++loops % 100 == 0) {
+        fakehal_irq_pend(0, 33);
+        *exit = (struct arch_exit){.kind = ARCH_EXIT_IRQ};
+    } else {
+        *exit = (struct arch_exit){.esr = ESR(0x20) | 7, .far = vcpu->pc, .hpfar = 0x50};
+    }
+}
+
+FIXTURE_TEST(run, fault_loop_is_stopped_and_interrupts_are_served)
+{
+    loops = 0;
+    f.hv->platform.uart.size = 0; /* 33 is nobody's, and is disabled, once */
+    fakehal_set_run(faults_for_ever, NULL);
+    run();
+    cr_assert_eq(f.vm->state, VM_CRASHED);
+    cr_assert(fakehal_console_has("for ever"));
+    cr_assert(fakehal_console_has("interrupt 33"));
+    cr_assert_gt(loops, 1024);
+    cr_assert_lt(loops, 1100);
+}
+
+static void other_vcpu(void *ctx, struct arch_vcpu *vcpu, struct arch_exit *exit)
+{
+    static const uint64_t script[2] = {0xc4000003, 0x84000002}; /* CPU_ON; CPU_OFF */
+
+    (void)ctx;
+    *exit = (struct arch_exit){.esr = HVC};
+    if (vcpu == &f.vm->vcpu[0].arch) {
+        vcpu->x[0] = script[f.vm->nr_on > 1 || loops > 0];
+        vcpu->x[1] = 1;
+        vcpu->x[2] = GUEST_RAM;
+        loops++;
+    } else if (f.vm->vcpu[0].power == VCPU_POWER_ON) {
+        exit->esr = ESR(0x01) | 1; /* WFE: let it go on */
+    } else {
+        vcpu->x[0] = 0x84000008;
+        fakehal_note(4, 0);
+    }
+}
+
+/* vCPU 0 powers vCPU 1 on and itself off; vCPU 1 powers the machine off. */
+FIXTURE_TEST(run, two_vcpus_on_one_cpu)
+{
+    vm_end(f.vm, VM_OFF, "for a larger one");
+    vm_destroy(f.vm);
+    fixture_create(&f, 2);
+    loops = 0;
+    fakehal_set_run(other_vcpu, NULL);
+    vm_start(f.vm, ipa(GUEST_ENTRY), 0);
+    run();
+    cr_assert_eq(fakehal()->count[FAKEHAL_NOTE], 1);
+    cr_assert_eq(f.vm->vcpu[0].power, VCPU_POWER_OFF);
+    cr_assert(fakehal_console_has("powered off by PSCI SYSTEM_OFF"));
+}
+
+static void kick_comes(void *ctx)
+{
+    (void)ctx;
+    fakehal()->self = 1;
+    vm_end(f.vm, VM_CRASHED, "by another pCPU");
+    fakehal()->self = 0;
+}
+
+/* Another pCPU ends the last VM while this one idles. */
+FIXTURE_TEST(run, ended_from_elsewhere)
+{
+    fakehal()->idle = kick_comes;
+    fakehal_push_sync(WFI, 0, 0);
+    run();
+    cr_assert_eq(f.vm->state, VM_CRASHED);
+}
+
+FIXTURE_SUITE(run, setup, finish)
