@@ -8,7 +8,7 @@ set(CMAKE_C_COMPILER aarch64-linux-gnu-gcc)
 set(CMAKE_ASM_COMPILER aarch64-linux-gnu-gcc)
 set(CMAKE_TRY_COMPILE_TARGET_TYPE STATIC_LIBRARY)
 set(CMAKE_C_FLAGS_INIT "-march=armv8-a -mgeneral-regs-only -mno-outline-atomics -mstrict-align -ffreestanding \
--fno-stack-protector -fpie -fno-plt -fvisibility=hidden -fno-asynchronous-unwind-tables -fno-omit-frame-pointer \
+-fno-stack-protector -fpie -fvisibility=hidden -fno-asynchronous-unwind-tables -fno-omit-frame-pointer -momit-leaf-frame-pointer \
 -ffunction-sections -fdata-sections")
 set(CMAKE_ASM_FLAGS_INIT "-march=armv8-a -mno-outline-atomics")
 set(CMAKE_FIND_ROOT_PATH_MODE_PROGRAM NEVER)

@@ -9,9 +9,10 @@
 #include <stdbool.h>
 #include <string.h>
 
-#define PHANDLE_GIC   1u
-#define PHANDLE_CLOCK 2u /* and on: one for each row of the registry that brings a new frequency   \
-                          */
+#define PHANDLE_GIC 1u
+#define PHANDLE_CLOCK                                                                              \
+    2u /* and on: one for each row of the registry that brings a new frequency                     \
+        */
 
 /* Interrupt specifiers (Linux binding arm,gic-v3). */
 #define IRQ_SPI        0u

@@ -169,8 +169,8 @@ static inline bool vgic_needs_flush(const struct vgic *vgic, unsigned cpu)
  */
 void vgic_sync(struct vgic *vgic, unsigned cpu);
 
-/* The maintenance interrupt arrived: the next vgic_flush() looks at all list registers. Own pCPU.
- */
+/* The maintenance interrupt arrived: looks at all list registers now, which ends its cause. The
+ * vCPU is loaded on this pCPU. */
 void vgic_maintenance(struct vgic *vgic, unsigned cpu);
 
 /*

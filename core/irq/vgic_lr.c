@@ -185,13 +185,14 @@ static __attribute__((noinline)) void raise_anyhow(struct vgic *vgic, unsigned c
 
 /*
  * The short way, for the SGI and the timer interrupt that come again and again: its predecessor is
- * over and still has the list register, and since nothing is waiting for a flush, whatever else is
- * in there (priority, group) and let it be pending there (the enables) still holds.
+ * over and still has the list register. Since nothing is waiting for a flush, whatever else is in
+ * there (priority, group), what lets it be pending there (the enables), and its precedence over
+ * those that the last flush left without a list register still hold.
  */
 void vgic_irq_raise_own(struct vgic *vgic, unsigned cpu, struct vgic_irq *irq, uint64_t hw)
 {
     struct vgic_cpu *c = &vgic->cpu[cpu];
-    if (irq->lr >= 0 && irq->armed && !c->overflow && !vgic_needs_flush(vgic, cpu)) {
+    if (irq->lr >= 0 && irq->armed && !vgic_needs_flush(vgic, cpu)) {
         unsigned n = (unsigned)irq->lr;
         uint64_t now = hal_gic_lr_get(c->vcpu, n);
         if ((now & (ICH_LR_STATE_MASK | ICH_LR_HW | ICH_LR_EOI)) == hw) {
@@ -330,8 +331,13 @@ void vgic_sync(struct vgic *vgic, unsigned cpu)
 
 void vgic_maintenance(struct vgic *vgic, unsigned cpu)
 {
+    struct vgic_cpu *c = &vgic->cpu[cpu];
+
+    /* At once: the interrupt is a level, which stays high until its cause is gone. */
     spinlock_lock(&vgic->lock);
-    vgic_cpu_mark(vgic, cpu, NULL, cpu);
+    c->only = NULL;
+    atomic_store_explicit(&c->dirty, false, memory_order_relaxed);
+    flush_all(vgic, c, cpu);
     spinlock_unlock(&vgic->lock);
 }
 

@@ -46,6 +46,13 @@ struct s2_mapping {
     enum s2_memtype type;
 };
 
+/* The IPA size that s2_init() gives a CPU with these registers: its physical one, at most 48 bits. */
+static inline unsigned s2_ipa_bits(const struct arch_idregs *idregs)
+{
+    unsigned bits = idreg_pa_bits(idregs);
+    return bits < 48 ? bits : 48;
+}
+
 /*
  * Makes empty tables. The IPA size is the CPU's physical address size (at most 48 bits), and the
  * start level the deepest that the architecture allows for it with up to 16 concatenated tables.

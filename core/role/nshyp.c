@@ -73,6 +73,7 @@ static void init_machine(struct hv *hv, struct console *console)
         give_up(hv, "cannot take the machine into use", hv_err_str(err));
     console_init(console, hv->platform.uart.size != 0 ? hv->platform.uart_intid : HAL_INTID_NONE);
     hal_id_regs(&hv->idregs);
+    idreg_virtualise(&hv->idregs, s2_ipa_bits(&hv->idregs), &hv->guest_idregs);
 }
 
 static void init_memory(struct hv *hv, const struct hal_boot *boot)

@@ -42,13 +42,17 @@ static hv_err ram_record_page(struct vm *vm, struct ram_page **out)
     return HV_OK;
 }
 
-/* Largest order whose block is no larger than `size` and aligned at IPA `at`: stage 2 can then map
- * it with the largest entries. */
-static unsigned ram_fit_order(ipa_t at, uint64_t size, unsigned max_order)
+/* Blocks come in descending order from here, so that each is aligned in IPA as it is in PA, and
+ * stage 2 maps it with the largest entries. */
+_Static_assert((MACHINE_RAM_BASE & ((PAGE_SIZE << PAGE_POOL_MAX_ORDER) - 1)) == 0,
+               "memory starts at a boundary of the largest block");
+
+/* Largest order, up to `max_order`, whose block is no larger than `size`. */
+static unsigned ram_fit_order(uint64_t size, unsigned max_order)
 {
     unsigned order = max_order;
 
-    while (order > 0 && (size < PAGE_SIZE << order || !is_aligned(at.v, PAGE_SIZE << order)))
+    while (order > 0 && size < PAGE_SIZE << order)
         order--;
     return order;
 }
@@ -85,7 +89,7 @@ hv_err vm_ram_alloc(struct vm *vm, uint64_t size)
         hv_err err = ram_record_page(vm, &record);
         if (err != HV_OK)
             return err;
-        unsigned order = ram_fit_order(at, size, max_order);
+        unsigned order = ram_fit_order(size, max_order);
         unsigned wanted = order;
         err = ram_alloc_block(vm, &order, &block);
         if (err != HV_OK)

@@ -98,8 +98,12 @@ void sched_unload(struct pcpu *pcpu)
     vgic_sync(&vcpu->vm->vgic, vcpu->index);
     hal_vcpu_put(&vcpu->arch);
     pcpu->loaded = NULL;
-    if (vcpu->state == VCPU_OFF)
-        atomic_store(&vcpu->power, VCPU_POWER_OFF);
+    if (vcpu->state != VCPU_OFF)
+        return;
+    /* If it stopped while it handled its virtual timer's interrupt, nobody else would deactivate
+     * that, and whoever runs here next would get none. */
+    hal_irq_deactivate(pcpu->hv->platform.timer_virt_intid);
+    atomic_store(&vcpu->power, VCPU_POWER_OFF);
 }
 
 /* The first runnable vCPU, out of the queue. Those of VMs that another pCPU ended drop out. */

@@ -37,9 +37,9 @@ struct vcpu {
     uint32_t state;         /* enum vcpu_state */
     _Atomic uint32_t power; /* enum vcpu_power */
     struct list_node runq;
-    struct vcpu *posted_next; /* in pcpu->posted */
-    _Atomic bool posted;      /* another pCPU has put it there */
-    bool os_lock;             /* OSLSR_EL1.OSLK as the guest set it */
+    struct vcpu *posted_next;              /* in pcpu->posted */
+    _Atomic bool posted;                   /* another pCPU has put it there */
+    bool os_lock;                          /* OSLSR_EL1.OSLK as the guest set it */
     const struct mmio_region *last_region; /* of vm->bus: where the last device access went */
     struct ptimer ptimer;
     uint64_t stuck_pc; /* the vector that the last injected exception went to */

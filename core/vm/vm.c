@@ -69,7 +69,7 @@ static void vm_kick(void *ctx, unsigned cpu)
     sched_wake(&vm->vcpu[cpu]);
 }
 
-static void vm_init_vcpu(struct vm *vm, uint32_t index, uint64_t cntvoff)
+static void vm_init_vcpu(struct vm *vm, uint32_t index)
 {
     const struct hv *hv = vm->hv;
     struct vcpu *vcpu = &vm->vcpu[index];
@@ -89,7 +89,7 @@ static void vm_init_vcpu(struct vm *vm, uint32_t index, uint64_t cntvoff)
         .cptr_el2 = VM_CPTR,
         .mdcr_el2 = VM_MDCR,
         .cnthctl_el2 = VM_CNTHCTL,
-        .cntvoff_el2 = cntvoff,
+        .cntvoff_el2 = 0, /* docs/decisions/0009-virtual-counter-offset.md */
         .vtcr_el2 = vm->s2.tag.vtcr,
         .vttbr_el2 = vm->s2.tag.vttbr,
         .vmpidr_el2 = MPIDR_RES1 | index,
@@ -183,11 +183,10 @@ static hv_err vm_populate(struct vm *vm)
 {
     struct vm_layout at = vm_layout(vm->nr_vcpus);
     char *block = (char *)vm;
-    uint64_t cntvoff = hal_time_now();
 
     vm->vcpu = (struct vcpu *)(void *)(block + at.vcpu);
     for (uint32_t i = 0; i < vm->nr_vcpus; i++)
-        vm_init_vcpu(vm, i, cntvoff);
+        vm_init_vcpu(vm, i);
     hv_err err = vm_init_vgic(vm, (struct vgic_cpu *)(void *)(block + at.vgic_cpu),
                               (struct vgic_irq *)(void *)(block + at.spi));
     if (err != HV_OK)

@@ -122,10 +122,8 @@ Test(bundle, bad_numbers)
                "/vms/linux: memory-size: more than 48 bits of address hold");
     expect_bad(VM, "vcpus", "\0\0\0\0\0\0\0\1", 8, HV_ERR_FORMAT,
                "/vms/linux: vcpus: 8 bytes long, must be 4");
-    expect_bad(VM, "vcpus", "\0\0\0\0", 4, HV_ERR_RANGE,
-               "/vms/linux: vcpus: 0, must be 1 to 8");
-    expect_bad(VM, "vcpus", "\0\0\0\x09", 4, HV_ERR_RANGE,
-               "/vms/linux: vcpus: 9, must be 1 to 8");
+    expect_bad(VM, "vcpus", "\0\0\0\0", 4, HV_ERR_RANGE, "/vms/linux: vcpus: 0, must be 1 to 8");
+    expect_bad(VM, "vcpus", "\0\0\0\x09", 4, HV_ERR_RANGE, "/vms/linux: vcpus: 9, must be 1 to 8");
     expect_bad(VM, "kernel-address", "\x40\x20\0\0", 4, HV_ERR_FORMAT,
                "/vms/linux: kernel-address: 4 bytes long, must be 8: /bits/ 64 <...>");
     expect_bad(VM, "initrd-address", "", 0, HV_ERR_FORMAT,
@@ -293,12 +291,10 @@ Test(bundle, blob)
     bundle();
     cr_assert_eq(bundle_parse(tree + 4, sizeof(tree) - 4, &out, reason), HV_ERR_FORMAT);
     tree[0] = 0xd1;
-    EXPECT_REFUSED(HV_ERR_FORMAT,
-                   "/: not a devicetree blob, or a damaged one: FDT_ERR_BADMAGIC");
+    EXPECT_REFUSED(HV_ERR_FORMAT, "/: not a devicetree blob, or a damaged one: FDT_ERR_BADMAGIC");
     bundle();
     fdt_set_totalsize(tree, TREE_SIZE + 1);
-    EXPECT_REFUSED(HV_ERR_FORMAT,
-                   "/: not a devicetree blob, or a damaged one: FDT_ERR_TRUNCATED");
+    EXPECT_REFUSED(HV_ERR_FORMAT, "/: not a devicetree blob, or a damaged one: FDT_ERR_TRUNCATED");
     fdt_set_totalsize(tree, UINT32_MAX);
     cr_expect_eq(parse(), HV_ERR_FORMAT);
     cr_expect_eq(bundle_parse("\0\0\0\0\0\0\0", 0, &out, reason), HV_ERR_FORMAT);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
-#include "boot/platform.h"
 #include "boot/fdt_util.h"
+#include "boot/platform.h"
 #include "fdt_fixture.h"
 #include <stdio.h>
 
@@ -351,8 +351,8 @@ Test(platform, uart_by_stdout_path)
 Test(platform, stdout_path_that_leads_nowhere)
 {
     static const char *const paths[] = {
-        "", ":", "loop", "serial9", "/", "/nothing", "bytes",
-        "a-name-that-is-longer-than-any-alias-could-be",
+        "",  ":",        "loop",  "serial9",
+        "/", "/nothing", "bytes", "a-name-that-is-longer-than-any-alias-could-be",
     };
 
     virt();
@@ -494,7 +494,7 @@ Test(platform, random_corruption)
     cr_assert_eq(fdt_pack(tree), 0);
     size_t size = fdt_totalsize(tree);
     unsigned char *copy = malloc(size);
-    for (unsigned i = 0; i < 5000; i++) {
+    for (unsigned i = 0; i < 2000; i++) {
         memcpy(copy, tree, size);
         for (uint64_t n = tree_random(&state) % 4 + 1; n > 0; n--)
             copy[tree_random(&state) % size] = (unsigned char)tree_random(&state);
@@ -505,6 +505,6 @@ Test(platform, random_corruption)
         }
     }
     free(copy);
-    cr_expect_gt(refused, 1000);
-    cr_expect_lt(refused, 5000);
+    cr_expect_gt(refused, 400);
+    cr_expect_lt(refused, 2000);
 }

@@ -91,6 +91,7 @@ FIXTURE_TEST(run, wfi_idles_until_the_virtual_timer)
     cr_assert_eq(fakehal()->cpu[0].idles, 1);
     cr_assert_eq(fakehal()->count[FAKEHAL_VCPU_LOAD], 1, "it stays loaded meanwhile");
     cr_assert(f.vm->vgic.cpu[0].private_irq[27].latched);
+    cr_assert(!fakehal()->cpu[0].active[27], "the next VM gets its timer interrupts");
 }
 
 static void start_ptimer(void *ctx, struct arch_vcpu *vcpu, struct arch_exit *exit)

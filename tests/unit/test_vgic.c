@@ -302,6 +302,25 @@ Test(vgic, nesting_deeper_than_the_list_registers)
     }
 }
 
+/* One that becomes pending again while active must not keep its list register from a better one. */
+Test(vgic, a_line_that_stays_high_does_not_overtake)
+{
+    setup(1, 2);
+    irq_on(0, 1, 0x48);
+    irq_on(0, 40, 0x88);
+    irq_on(0, 41, 0x78);
+    vgic_set_level(&gic, 0, 40, true);
+    cr_assert_eq(guest_ack(0), 40u);
+    sgi(0, SGI1R(1, 1));
+    vgic_set_level(&gic, 0, 41, true);
+    settle();
+    guest_eoi(0, 40);
+    guest_takes(0, 1);
+    guest_takes(0, 41);
+    vgic_set_level(&gic, 0, 41, false);
+    guest_takes(0, 40);
+}
+
 Test(vgic, a_changed_priority_takes_effect)
 {
     setup(1, 1);

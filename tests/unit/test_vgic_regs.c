@@ -67,9 +67,9 @@ Test(vgic_regs, identification)
 /* Registers that this GIC has no use for read as zero and ignore writes. */
 Test(vgic_regs, raz_wi)
 {
-    static const uint32_t d[] = {0xc,   0x10,  0x40,  0x48,  0x800, 0x820, 0xbfc,
-                                 0xd04, 0xe08, 0xf00, 0xf10, 0xf20, 0x5ffc, 0x6000, 0x60f8};
-    static const uint32_t r[] = {0x0,  0x10, 0x40, 0x48, 0x70, 0x74, 0x78, 0x7c, 0xa0,
+    static const uint32_t d[] = {0xc,   0x10,  0x40,  0x48,  0x800,  0x820,  0xbfc, 0xd04,
+                                 0xe08, 0xf00, 0xf10, 0xf20, 0x5ffc, 0x6000, 0x60f8};
+    static const uint32_t r[] = {0x0,  0x10, 0x40, 0x48,    0x70,    0x74,    0x78,    0x7c,   0xa0,
                                  0xb0, 0xc0, 0x80, 0x10000, 0x10084, 0x10104, 0x10d00, 0x10e00};
     setup_gic(1, 64, 4);
     for (size_t i = 0; i < sizeof(d) / sizeof(d[0]); i++) {
@@ -173,7 +173,8 @@ Test(vgic_regs, redistributor_typer)
     cr_assert_eq(redist_read(2 * REDIST + 0x8, 4), 0x210u);
     cr_assert_eq(redist_read(2 * REDIST + 0xc, 4), 0x2u);
 
-    /* MPIDR_EL1 has Aff3 in [39:32] and flags in [31:24]; GICR_TYPER has Aff3..Aff0 side by side. */
+    /* MPIDR_EL1 has Aff3 in [39:32] and flags in [31:24]; GICR_TYPER has Aff3..Aff0 side by side.
+     */
     setup_gic(1, 32, 4);
     gic_cpu[0].affinity = 0x4481030201;
     struct vgic_config config = {

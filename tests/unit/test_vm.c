@@ -26,7 +26,7 @@ FIXTURE_TEST(vm, vcpu_configuration)
     cr_assert_eq(config->mdcr_el2, 0x84c60);
     cr_assert_eq(config->hstr_el2, 0);
     cr_assert_eq(config->cnthctl_el2, 1);
-    cr_assert_eq(config->cntvoff_el2, 777);
+    cr_assert_eq(config->cntvoff_el2, 0);
     cr_assert_eq(config->vmpidr_el2, 0x80000002);
     cr_assert_eq(config->vpidr_el2, 0x411fd070);
     cr_assert_eq(config->vttbr_el2, f.vm->s2.tag.vttbr);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /*
- * What the vGIC tests share: one VM's interrupt controller on fakehal, and a guest that accesses its
- * registers. Offsets and bits restate IHI 0069; nothing here comes from core's headers but the API.
+ * What the vGIC tests share: one VM's interrupt controller on fakehal, and a guest that accesses
+ * its registers. Offsets and bits restate IHI 0069; nothing here comes from core's headers but the
+ * API.
  */
 #ifndef VGIC_FIXTURE_H
 #define VGIC_FIXTURE_H
@@ -110,7 +111,8 @@ static inline void redist_write(uint64_t offset, unsigned size, uint64_t value)
     cr_assert(redist(0, true, offset, size, &value), "GICR + %#lx", offset);
 }
 
-/* A bitmap register's bit of one interrupt, as vCPU `by` reads or writes it; `cpu`: whose private. */
+/* A bitmap register's bit of one interrupt, as vCPU `by` reads or writes it; `cpu`: whose private.
+ */
 static inline bool bit_access(unsigned by, bool write, unsigned cpu, unsigned base, unsigned intid,
                               uint64_t *value)
 {
