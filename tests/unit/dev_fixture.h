@@ -56,13 +56,14 @@ static inline void fixture_create(struct fixture *f, uint32_t vcpus)
     cr_assert_eq(vm_create(f->hv, &f->config, 1, &f->vm), HV_OK);
 }
 
-/* Nothing may be left behind. */
+/* Nothing may be left behind. Criterion overlooks a failed assertion in a .fini, but not an abort.
+ */
 static inline void fixture_end(struct fixture *f)
 {
     if (f->vm != NULL)
         vm_destroy(f->vm);
-    cr_expect_eq(page_pool_free_pages(&f->hv->pool), f->free_pages, "pages leaked");
-    cr_expect_eq(f->hv->account.used, 0);
+    if (page_pool_free_pages(&f->hv->pool) != f->free_pages || f->hv->account.used != 0)
+        fakehal_fail("pages leaked");
     free(f->hv);
 }
 

@@ -58,6 +58,19 @@ FIXTURE_TEST(exit, every_class_has_its_answer)
     }
 }
 
+/* SGI 0, enabled, in group 1, with the groups on and the priority mask open. */
+static void send_sgi_to_self(void)
+{
+    struct mmio_access on = {.offset = 0, .value = 3, .size = 4, .write = true};
+    struct mmio_access group = {.offset = 0x10080, .value = UINT32_MAX, .size = 4, .write = true};
+    struct mmio_access enable = {.offset = 0x10100, .value = 1, .size = 4, .write = true};
+    cr_assert(vgic_dist_access(&f.vm->vgic, &on));
+    cr_assert(vgic_redist_access(&f.vm->vgic, &group));
+    cr_assert(vgic_redist_access(&f.vm->vgic, &enable));
+    fakehal_gic_enable(&f.vcpu->arch, false, 0xff);
+    vgic_send_sgi(&f.vm->vgic, 0, 1, true);
+}
+
 FIXTURE_TEST(exit, wfi_blocks_unless_an_interrupt_is_pending)
 {
     sync(UINT64_C(0x01) << 26 | 1u << 25, 0, 0);
@@ -67,15 +80,7 @@ FIXTURE_TEST(exit, wfi_blocks_unless_an_interrupt_is_pending)
     sched_wake(f.vcpu);
     cr_assert_eq(sched_next(&f.hv->pcpu[0]), f.vcpu);
 
-    /* An enabled SGI to itself: groups on, priority mask open. */
-    struct mmio_access on = {.offset = 0, .value = 3, .size = 4, .write = true};
-    struct mmio_access group = {.offset = 0x10080, .value = UINT32_MAX, .size = 4, .write = true};
-    struct mmio_access enable = {.offset = 0x10100, .value = 1, .size = 4, .write = true};
-    cr_assert(vgic_dist_access(&f.vm->vgic, &on));
-    cr_assert(vgic_redist_access(&f.vm->vgic, &group));
-    cr_assert(vgic_redist_access(&f.vm->vgic, &enable));
-    fakehal_gic_enable(&f.vcpu->arch, false, 0xff);
-    vgic_send_sgi(&f.vm->vgic, 0, 1, true);
+    send_sgi_to_self();
     sync(UINT64_C(0x01) << 26 | 1u << 25, 0, 0);
     cr_assert_eq(f.vcpu->state, VCPU_RUNNING);
     cr_assert_eq(f.vcpu->arch.pc, GUEST_ENTRY + 8);
@@ -213,9 +218,11 @@ FIXTURE_TEST(exit, virtual_timer_wakes_from_wfi)
 
 FIXTURE_TEST(exit, maintenance)
 {
+    send_sgi_to_self();
+    cr_assert(!fakehal_gic_signals(&f.vcpu->arch));
     irq(25);
     cr_assert(ended(25, true));
-    cr_assert(vgic_needs_flush(&f.vm->vgic, 0));
+    cr_assert(fakehal_gic_signals(&f.vcpu->arch), "the list registers are up to date");
     sched_unload(&f.hv->pcpu[0]);
     fakehal_log_clear();
     irq(25);
