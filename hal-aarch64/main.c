@@ -64,7 +64,7 @@ hv_err hal_init(const struct hal_platform *platform)
         err = timer_init_cpu(platform);
     if (err == HV_OK)
         err = hal_irq_enable(platform->gic_maintenance_intid, true);
-    if (err == HV_OK && platform->uart.size != 0)
+    if (err == HV_OK && platform->uart.size != 0 && platform->uart_intid != HAL_INTID_NONE)
         err = hal_irq_enable(platform->uart_intid, true);
     return err;
 }

@@ -18,6 +18,7 @@ enum lock_rank {
     LOCK_RANK_DEV,
     LOCK_RANK_POOL,
     LOCK_RANK_LOG,
+    LOCK_RANK_CONSOLE, /* under the log's, which writes to it */
 };
 
 struct spinlock {

@@ -15,7 +15,8 @@
 
 /*
  * Parses `size` bytes at `blob` (8-byte aligned), which must outlive `out`: strings and images are
- * used in place. HV_ERR_FORMAT or HV_ERR_RANGE, with `reason` filled in, if it is refused.
+ * used in place. HV_ERR_FORMAT or HV_ERR_RANGE, with `reason` filled in, if it is refused; what
+ * `out` holds then means nothing.
  */
 HV_MUST_CHECK hv_err bundle_parse(const void *blob, size_t size, struct hv_config *out,
                                   char reason[BUNDLE_REASON_MAX]);

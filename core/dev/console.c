@@ -7,7 +7,7 @@
 void console_init(struct console *console, uint32_t intid)
 {
     *console = (struct console){.intid = intid, .line_start = true};
-    spinlock_init(&console->lock, LOCK_RANK_LOG);
+    spinlock_init(&console->lock, LOCK_RANK_CONSOLE);
 }
 
 void console_log_write(void *ctx, const char *text, size_t len)

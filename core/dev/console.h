@@ -17,7 +17,7 @@
 #define CONSOLE_BUFFER 1024u /* a power of two */
 
 struct console {
-    struct spinlock lock; /* rank log: output position; input buffer; focus */
+    struct spinlock lock; /* rank console: output position; input buffer; focus */
     uint32_t intid;       /* the machine's console interrupt, HAL_INTID_NONE if it has none */
     bool line_start;      /* the last byte written ended a line */
     bool irq_enabled;

@@ -27,7 +27,8 @@ static void cpu_init(struct vgic *vgic, uint32_t cpu)
     c->sgi_self =
         (c->affinity & 0xff) < 16 ? c->sgi_cluster | BIT(c->affinity & 0xff) : VGIC_NO_SGI;
     c->waker = GICR_WAKER_PROCESSOR_SLEEP | GICR_WAKER_CHILDREN_ASLEEP;
-    c->last = cpu + 1 == vgic->nr_cpus;
+    c->typer = bits_get(c->affinity, 39, 32) << 56 | bits_get(c->affinity, 23, 0) << 32 |
+               (uint64_t)cpu << 8 | (cpu + 1 == vgic->nr_cpus ? GICR_TYPER_LAST : 0);
     list_init(&c->queue);
     for (uint32_t intid = 0; intid < GIC_NR_PRIVATE; intid++)
         irq_init(&c->private_irq[intid], intid, cpu);

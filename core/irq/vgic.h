@@ -70,6 +70,7 @@ struct vgic_cpu {
     uint64_t affinity;                /* Aff3..Aff0 in MPIDR's places */
     uint64_t sgi_cluster;             /* Aff3..Aff1 in the places of ICC_SGI1R_EL1 */
     uint64_t sgi_self;     /* what ICC_SGI1R_EL1's target fields are if it alone is meant */
+    uint64_t typer;        /* GICR_TYPER */
     uint64_t hcr;          /* the bits of ICH_HCR_EL2 that this module sets */
     struct vgic_irq *only; /* while dirty: all that changed, or NULL: anything may have */
     uint32_t lr_used;      /* bit n: lr[n] is not NULL */
@@ -102,8 +103,8 @@ struct vgic_config {
     /*
      * `cpu`'s vCPU has to look at its interrupts: make its pCPU leave the guest, or wake it from
      * WFI. Called with vgic->lock held, so it calls nothing of this module. Not called for the vCPU
-     * that makes the access or generates the SGI itself, nor by vgic_raise_hw() and
-     * vgic_maintenance(): who calls these is on that vCPU's pCPU and flushes before it runs it.
+     * that makes the access or generates the SGI itself, nor by vgic_raise_hw(): who calls that is
+     * on the vCPU's pCPU, flushes before it runs it, and wakes it if it is in WFI.
      */
     void (*kick)(void *ctx, unsigned cpu);
     void *kick_ctx;

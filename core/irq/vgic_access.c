@@ -71,8 +71,8 @@ static void write_whole(const struct vgic_reg_row *row, const struct vgic_reg_ac
  * here: the counts are multiples of 32, so it is all of them or none. */
 static struct vgic_irq *irqs_at(const struct vgic_reg_access *a, uint32_t intid)
 {
-    if (a->private_irq != NULL)
-        return &a->private_irq[intid];
+    if (a->redist != NULL)
+        return &a->redist->private_irq[intid];
     return intid < GIC_NR_PRIVATE ? NULL : vgic_irq_find(a->vgic, VGIC_NO_CPU, intid);
 }
 
@@ -142,8 +142,9 @@ static __attribute__((noinline)) void access_locked(const struct vgic_reg_row *r
     spinlock_unlock(&a->vgic->lock);
 }
 
-static bool access_row(const struct vgic_reg_row *row, const struct vgic_reg_access *a,
-                       struct mmio_access *access)
+static inline __attribute__((always_inline)) bool access_row(const struct vgic_reg_row *row,
+                                                             const struct vgic_reg_access *a,
+                                                             struct mmio_access *access)
 {
     uint8_t sizes = row != NULL ? row->sizes : 4;
     if ((sizes & access->size) == 0 || (a->offset & (access->size - 1u)) != 0)
@@ -177,9 +178,8 @@ bool vgic_redist_access(struct vgic *vgic, struct mmio_access *access)
     uint32_t offset = (uint32_t)(access->offset % MACHINE_GICR_STRIDE);
     struct vgic_reg_access a = {
         .vgic = vgic,
-        .private_irq = vgic->cpu[cpu].private_irq,
+        .redist = &vgic->cpu[cpu],
         .offset = offset,
-        .cpu = (uint32_t)cpu,
         .by = access->cpu,
     };
     uint32_t bucket = bucket_of(offset & (VGIC_FRAME_SIZE - 1)) +

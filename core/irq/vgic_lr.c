@@ -332,12 +332,11 @@ void vgic_sync(struct vgic *vgic, unsigned cpu)
 void vgic_maintenance(struct vgic *vgic, unsigned cpu)
 {
     struct vgic_cpu *c = &vgic->cpu[cpu];
-
     /* At once: the interrupt is a level, which stays high until its cause is gone. */
     spinlock_lock(&vgic->lock);
     c->only = NULL;
-    atomic_store_explicit(&c->dirty, false, memory_order_relaxed);
     flush_all(vgic, c, cpu);
+    atomic_store_explicit(&c->dirty, false, memory_order_relaxed);
     spinlock_unlock(&vgic->lock);
 }
 

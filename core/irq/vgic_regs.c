@@ -166,7 +166,7 @@ static uint64_t read_id(const struct vgic_reg_access *a)
     static const uint8_t id[] = {0x44, 0x00, 0x00, 0x00, 0x92, 0xb4,
                                  0x3b, 0x00, 0x0d, 0xf0, 0x05, 0xb1};
     uint32_t i = (a->offset - GICD_IDREGS) / 4;
-    return id[i] + (i == 4 && a->private_irq != NULL ? 1u : 0u);
+    return id[i] + (i == 4 && a->redist != NULL ? 1u : 0u);
 }
 
 static uint64_t read_router(const struct vgic_reg_access *a)
@@ -189,14 +189,12 @@ static void write_router(const struct vgic_reg_access *a, uint64_t value)
 
 static uint64_t read_redist_typer(const struct vgic_reg_access *a)
 {
-    const struct vgic_cpu *c = &a->vgic->cpu[a->cpu];
-    uint64_t affinity = bits_get(c->affinity, 39, 32) << 24 | bits_get(c->affinity, 23, 0);
-    return affinity << 32 | (uint64_t)a->cpu << 8 | (c->last ? GICR_TYPER_LAST : 0);
+    return a->redist->typer;
 }
 
 static uint64_t read_waker(const struct vgic_reg_access *a)
 {
-    return a->vgic->cpu[a->cpu].waker;
+    return a->redist->waker;
 }
 
 /*
@@ -207,7 +205,7 @@ static uint64_t read_waker(const struct vgic_reg_access *a)
 static void write_waker(const struct vgic_reg_access *a, uint64_t value)
 {
     bool sleep = (value & GICR_WAKER_PROCESSOR_SLEEP) != 0;
-    a->vgic->cpu[a->cpu].waker =
+    a->redist->waker =
         sleep ? (uint32_t)(GICR_WAKER_PROCESSOR_SLEEP | GICR_WAKER_CHILDREN_ASLEEP) : 0;
 }
 

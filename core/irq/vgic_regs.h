@@ -17,10 +17,9 @@ enum {
 
 struct vgic_reg_access {
     struct vgic *vgic;
-    struct vgic_irq *private_irq; /* of the redistributor; NULL for the distributor */
-    uint32_t offset;              /* in the frames */
-    uint32_t cpu;                 /* whose redistributor it is; 0 for the distributor */
-    uint32_t by;                  /* the vCPU that makes the access */
+    struct vgic_cpu *redist; /* whose redistributor it is; NULL for the distributor */
+    uint32_t offset;         /* in the frames */
+    uint32_t by;             /* the vCPU that makes the access */
 };
 
 /*

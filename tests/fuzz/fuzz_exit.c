@@ -124,6 +124,19 @@ static void exit_access(struct guest *g, struct arch_vcpu *arch, struct arch_exi
     arch->x[bits_get(iss, 20, 16) % 31] = fuzz_take(&g->in, 8);
 }
 
+/* An instruction abort of stage 2, or a data abort without a valid syndrome, at any PC. */
+static void exit_fetch(struct guest *g, struct arch_vcpu *arch, struct arch_exit *exit)
+{
+    uint64_t iss = fuzz_take(&g->in, 2);
+    uint64_t ec = (iss & 0x4000) != 0 ? 0x20 : 0x24;
+
+    exit->esr = (ec << 26) | (UINT64_C(1) << 25) | (iss & 0x7ff);
+    arch->pc = fuzz_take(&g->in, 8);
+    exit->far = arch->pc;
+    exit->hpfar = fuzz_take(&g->in, 6);
+    arch->pstate = (iss & 0x8000) != 0 ? 0x5 : 0x0;
+}
+
 static void exit_sysreg(struct guest *g, struct arch_vcpu *arch, struct arch_exit *exit)
 {
     uint64_t word = fuzz_take(&g->in, 4);
@@ -195,7 +208,10 @@ static void play(void *ctx, struct arch_vcpu *arch, struct arch_exit *exit)
             fakehal_console_type((const char *)g->in.data, g->in.left % 40);
             break;
         case 6:
-            exit_raw(g, arch, exit);
+            if (fuzz_take(&g->in, 1) % 8 == 0)
+                exit_raw(g, arch, exit); /* most of them end the VM */
+            else
+                exit_fetch(g, arch, exit);
             return;
         case 7:
             exit->esr = (UINT64_C(1) << 26) | (UINT64_C(1) << 25) | fuzz_take(&g->in, 1);
