@@ -176,9 +176,11 @@ static inline void settle(void)
             fakehal()->self = cpu;
             if (fakehal_gic_misr(&vcpus[cpu]) != 0)
                 vgic_maintenance(&gic, cpu);
-            if (!vgic_needs_flush(&gic, cpu))
+            else if (vgic_needs_flush(&gic, cpu))
+                vgic_flush(&gic, cpu);
+            else
                 continue;
-            vgic_flush(&gic, cpu);
+            cr_assert_not(vgic_needs_flush(&gic, cpu), "dirty right after a flush");
             cr_assert_eq(fakehal_gic_misr(&vcpus[cpu]), 0u, "maintenance right after a flush");
             busy = true;
         }
