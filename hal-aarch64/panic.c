@@ -42,10 +42,12 @@ static void print_address(const char *what, uint64_t addr)
 }
 
 /* Frame records: x29 points to { the caller's x29, its x30 }. Any broken link ends the walk. */
-static void backtrace(uint64_t pc, uint64_t fp)
+static void backtrace(uint64_t pc, uint64_t lr, uint64_t fp)
 {
     print("backtrace (aarch64-linux-gnu-addr2line -pfie halcyon.elf OFFSET...):\n");
     print_address("at", pc);
+    if (lr != 0)
+        print_address("lr", lr - 4); /* the caller, if the function has no frame of its own */
     for (int i = 0; i < BACKTRACE_MAX && mmu_is_stack(fp) && is_aligned(fp, 8); i++) {
         const uint64_t *record = (const uint64_t *)fp;
         if (record[1] == 0)
@@ -83,7 +85,7 @@ _Noreturn void panic_exception(const struct panic_frame *frame)
     print("  x30 0x%016llx  sp  0x%016llx\n", (unsigned long long)frame->x[30],
           (unsigned long long)frame->sp);
     print("  image at 0x%016llx\n", (unsigned long long)(uint64_t)__image_start);
-    backtrace(frame->elr, frame->x[29]);
+    backtrace(frame->elr, frame->x[30], frame->x[29]);
     finish();
 }
 
@@ -92,6 +94,6 @@ _Noreturn void hv_check_failed(const char *expr, const char *file, unsigned line
     print("\nhalcyon PANIC: check failed on CPU %u: %s (%s:%u)\n", hal_cpu_self(), expr, file,
           line);
     print("  image at 0x%016llx\n", (unsigned long long)(uint64_t)__image_start);
-    backtrace((uint64_t)__builtin_return_address(0) - 4, (uint64_t)__builtin_frame_address(0));
+    backtrace((uint64_t)__builtin_return_address(0) - 4, 0, (uint64_t)__builtin_frame_address(0));
     finish();
 }

@@ -5,6 +5,7 @@
 #define HAL_PLATFORM_H
 
 #include "base/addr.h"
+#include <stdbool.h>
 #include <stdint.h>
 
 #define PLATFORM_MAX_CPUS     64u
@@ -35,6 +36,8 @@ struct hal_platform {
     uint32_t uart_intid;
     struct platform_range initrd; /* /chosen linux,initrd-start and -end; size 0: none */
     struct platform_range dtb;
+    uint64_t seed[2]; /* /chosen rng-seed or kaslr-seed: what the firmware has of randomness */
+    bool has_seed;
 };
 
 #endif

@@ -1,29 +1,36 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
-/* The machine that every guest sees: a subset of QEMU's virt, at its addresses and interrupt numbers. */
+/* The machine that every guest sees: a subset of QEMU's virt, at its addresses and interrupt
+ * numbers. */
 #ifndef ABI_MACHINE_H
 #define ABI_MACHINE_H
 
 #include <stdint.h>
 
-#define MACHINE_GICD_BASE   UINT64_C(0x08000000)
-#define MACHINE_GICD_SIZE   UINT64_C(0x00010000)
-#define MACHINE_GICR_BASE   UINT64_C(0x080a0000)
-#define MACHINE_GICR_STRIDE UINT64_C(0x00020000) /* one redistributor: RD_base and SGI_base frames */
-#define MACHINE_GICR_SIZE   UINT64_C(0x00f60000) /* room for 123 redistributors */
+#define MACHINE_FLASH_BASE UINT64_C(0x00000000)
+#define MACHINE_FLASH_SIZE UINT64_C(0x08000000) /* two banks of 64 MiB */
+
+#define MACHINE_GICD_BASE UINT64_C(0x08000000)
+#define MACHINE_GICD_SIZE UINT64_C(0x00010000)
+#define MACHINE_GICR_BASE UINT64_C(0x080a0000)
+#define MACHINE_GICR_STRIDE                                                                        \
+    UINT64_C(0x00020000)                       /* one redistributor: RD_base and SGI_base frames */
+#define MACHINE_GICR_SIZE UINT64_C(0x00f60000) /* room for 123 redistributors */
 
 #define MACHINE_UART_BASE UINT64_C(0x09000000)
 #define MACHINE_UART_SIZE UINT64_C(0x00001000)
 #define MACHINE_UART_HZ   UINT32_C(24000000)
 
-#define MACHINE_RAM_BASE         UINT64_C(0x40000000)
-#define MACHINE_FLAT_TEXT_OFFSET UINT64_C(0x80000) /* where a flat image goes, from the start of RAM */
+#define MACHINE_RAM_BASE UINT64_C(0x40000000)
+#define MACHINE_FLAT_TEXT_OFFSET                                                                   \
+    UINT64_C(0x80000) /* where a flat image goes, from the start of RAM */
 
 /* INTIDs. SPI n is INTID 32 + n, PPI n is INTID 16 + n. */
 #define MACHINE_INTID_PTIMER UINT32_C(30)
 #define MACHINE_INTID_VTIMER UINT32_C(27)
 #define MACHINE_INTID_UART   UINT32_C(33)
 
-/* SPIs that the guest's distributor implements (a multiple of 32, INTIDs 32..), as QEMU's virt: 256 SPIs and 32 private. */
+/* SPIs that the guest's distributor implements (a multiple of 32, INTIDs 32..), as QEMU's virt: 256
+ * SPIs and 32 private. */
 #define MACHINE_NR_SPIS 256u
 
 #define MACHINE_MAX_VCPUS 8u

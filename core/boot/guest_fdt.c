@@ -114,9 +114,24 @@ static void write_stdout(struct writer *w)
     }
 }
 
+/* Seeds of the guest's own random numbers, new ones for each tree, if the machine has any to give.
+ */
+static void write_seeds(struct writer *w, struct random *random)
+{
+    uint64_t seed[5];
+
+    if (!random->seeded)
+        return;
+    for (size_t i = 0; i < ARRAY_LEN(seed); i++)
+        seed[i] = random_next(random);
+    put_u64s(w, "kaslr-seed", &seed[0], 1);
+    put_u64s(w, "rng-seed", &seed[1], 4);
+}
+
 static void write_chosen(struct writer *w, const struct vm *vm, const struct image_layout *layout)
 {
     begin_node(w, "chosen");
+    write_seeds(w, &vm->hv->random);
     if (vm->config->bootargs[0] != '\0')
         put_string(w, "bootargs", vm->config->bootargs);
     write_stdout(w);
@@ -230,6 +245,8 @@ static void write_clock(struct writer *w, size_t n)
 static void write_device(struct writer *w, size_t n)
 {
     const struct dev_class *row = &dev_registry[n];
+    if (row->compatible == NULL)
+        return;
     const uint32_t irq[] = {IRQ_SPI, row->intid - GIC_FIRST_SPI, IRQ_LEVEL_HIGH};
 
     write_clock(w, n);

@@ -369,6 +369,25 @@ static hv_err find_initrd(struct discovery *d)
     return refuse(d, HV_ERR_RANGE, node, "linux,initrd-start: the initrd is not in RAM");
 }
 
+/* Either property may be longer or shorter than the seed: what there is, is used. None is no error.
+ */
+static void find_seed(struct discovery *d)
+{
+    int node = fdt_path_offset(d->fdt, "/chosen");
+    int len = 0;
+    const void *data = NULL;
+
+    if (node >= 0)
+        data = fdt_getprop(d->fdt, node, "rng-seed", &len);
+    if (node >= 0 && (data == NULL || len <= 0))
+        data = fdt_getprop(d->fdt, node, "kaslr-seed", &len);
+    if (data == NULL || len <= 0)
+        return;
+    memcpy(d->out->seed, data,
+           (size_t)len < sizeof(d->out->seed) ? (size_t)len : sizeof(d->out->seed));
+    d->out->has_seed = true;
+}
+
 hv_err platform_discover(const void *fdt, size_t size, uint64_t boot_mpidr,
                          struct hal_platform *out, char reason[PLATFORM_REASON_MAX])
 {
@@ -397,5 +416,6 @@ hv_err platform_discover(const void *fdt, size_t size, uint64_t boot_mpidr,
         err = find_uart(&d);
     if (err == HV_OK)
         err = find_initrd(&d);
+    find_seed(&d);
     return err;
 }

@@ -4,6 +4,7 @@
 #include "base/bits.h"
 #include "base/check.h"
 #include "dev/console.h"
+#include "dev/flash.h"
 #include "dev/pl011.h"
 #include "hal/hal.h"
 #include "vm/hv.h"
@@ -49,6 +50,14 @@ static hv_err uart_create(struct vm *vm, const struct dev_class *row)
     return err;
 }
 
+/* It has no state: nothing to destroy. */
+static hv_err flash_create(struct vm *vm, const struct dev_class *row)
+{
+    const struct mmio_region region = {row->base, row->size, flash_access, NULL, row->name};
+
+    return mmio_bus_add(&vm->bus, &region);
+}
+
 static const char pl011_compatible[] = "arm,pl011\0arm,primecell";
 
 const struct dev_class dev_registry[] = {
@@ -61,6 +70,12 @@ const struct dev_class dev_registry[] = {
         .intid = MACHINE_INTID_UART,
         .clock_hz = MACHINE_UART_HZ,
         .create = uart_create,
+    },
+    {
+        .name = "flash",
+        .base = MACHINE_FLASH_BASE,
+        .size = MACHINE_FLASH_SIZE,
+        .create = flash_create,
     },
 };
 const size_t dev_registry_count = ARRAY_LEN(dev_registry);

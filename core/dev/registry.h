@@ -10,7 +10,8 @@
 
 struct dev_class {
     const char *name;       /* node name in the guest's devicetree, before the @ */
-    const char *compatible; /* strings of the property, each terminated */
+    const char *compatible; /* strings of the property, each terminated; NULL: not in the guest's
+                               devicetree */
     size_t compatible_len;  /* with all terminators */
     uint64_t base;
     uint64_t size;

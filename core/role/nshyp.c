@@ -63,6 +63,8 @@ static void discover(struct hv *hv, const struct hal_boot *boot)
     if (err != HV_OK)
         give_up(hv, "machine's devicetree", reason);
     hv->platform.dtb = (struct platform_range){boot->dtb.v, size};
+    if (hv->platform.has_seed)
+        random_seed(&hv->random, hv->platform.seed);
 }
 
 static void init_machine(struct hv *hv, struct console *console)

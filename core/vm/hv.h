@@ -6,6 +6,7 @@
 #include "arch/idreg.h"
 #include "base/list.h"
 #include "base/log.h"
+#include "base/random.h"
 #include "hal/platform.h"
 #include "mem/page_pool.h"
 #include "vm/config.h"
@@ -38,6 +39,7 @@ struct hv {
     struct hal_platform platform;
     struct arch_idregs idregs;       /* the CPU's */
     struct arch_idregs guest_idregs; /* as every guest sees them */
+    struct random random;            /* seeds for guests */
     struct console *console;
     struct vm *vm[HV_MAX_VMS];
     uint32_t nr_vms;             /* slots in use */

@@ -18,7 +18,7 @@ from halcyon import check  # noqa: E402
 from machine import HALCYON_IMAGE, Machine, qemu_command, to_text  # noqa: E402
 
 MEMORY_MIB = 256
-TIMEOUT = 60
+TIMEOUT = 40
 # QEMU computes the architected pointer authentication algorithm very slowly.
 CPUS = {"cortex-a57": "cortex-a57", "max": "max,pauth-impdef=on"}
 

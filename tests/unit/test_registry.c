@@ -29,9 +29,11 @@ Test(registry, rows_are_sound)
 {
     for (size_t i = 0; i < dev_registry_count; i++) {
         const struct dev_class *a = &dev_registry[i];
-        cr_expect_geq(a->intid, 32);
-        cr_expect_lt(a->intid, 32 + 256);
-        cr_expect_eq(a->compatible[a->compatible_len - 1], '\0');
+        if (a->compatible != NULL) {
+            cr_expect_geq(a->intid, 32);
+            cr_expect_lt(a->intid, 32 + 256);
+            cr_expect_eq(a->compatible[a->compatible_len - 1], '\0');
+        }
         cr_expect_lt(a->base + a->size, 0x40000001, "below RAM");
         for (size_t j = i + 1; j < dev_registry_count; j++) {
             const struct dev_class *b = &dev_registry[j];
@@ -61,7 +63,7 @@ Test(registry, creates_and_destroys)
     uint64_t used = f.hv->account.used;
 
     cr_assert_eq(dev_create_all(f.vm), HV_OK);
-    cr_expect_eq(f.vm->nr_devices, dev_registry_count);
+    cr_expect_eq(f.vm->nr_devices, 1, "the flash has no state");
     cr_expect_gt(f.hv->account.used, used);
     region = mmio_bus_find(&f.vm->bus, ipa(0x9000000));
     cr_assert_neq(region, NULL);

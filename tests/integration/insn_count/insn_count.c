@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /*
- * A QEMU TCG plugin that counts executed instructions, of all exception levels, until the machine ends:
+ * A QEMU TCG plugin that counts executed instructions, of all exception levels, until the machine
+ * ends:
  *
  *   qemu-system-aarch64 -plugin insn_count.so[,from=eret],out=FILE ...
  *
- * FILE gets one line, "instructions N". With from=eret counting starts at the first ERET: that is where a hypervisor
- * enters its first guest for the first time, since nothing before that returns to a lower exception level. Should its
- * boot code come to use one, more is counted, never less.
+ * FILE gets one line, "instructions N". With from=eret counting starts at the first ERET: that is
+ * where a hypervisor enters its first guest for the first time, since nothing before that returns
+ * to a lower exception level. Should its boot code come to use one, more is counted, never less.
  *
- * Debian has no package of QEMU's plugin header, hence the declarations: interface version 1 of QEMU 7.2, one CPU.
- * Counting is by instruction, not by translation block: a block that an exception leaves early counts only what ran.
+ * Debian has no package of QEMU's plugin header, hence the declarations: interface version 1 of
+ * QEMU 7.2, one CPU. Counting is by instruction, not by translation block: a block that an
+ * exception leaves early counts only what ran.
  */
 #include <inttypes.h>
 #include <stdbool.h>
