@@ -35,7 +35,8 @@ bool mmu_is_stack(uint64_t addr);
 HV_MUST_CHECK hv_err gic_init(const struct hal_platform *platform);
 /* timer.c */
 HV_MUST_CHECK hv_err timer_init_cpu(const struct hal_platform *platform);
-/* uart.c: the PL011 at `base`, which is mapped, becomes the console; 0: there is none from now on. */
+/* uart.c: the PL011 at `base`, which is mapped, becomes the console; 0: there is none from now on.
+ */
 void uart_init(uint64_t base);
 
 /* fp in vectors.S */

@@ -16,7 +16,8 @@
 #define EXIT_KIND_FIQ    2
 #define EXIT_KIND_SERROR 3
 
-/* What hal_vcpu_run() keeps on the EL2 stack while the guest runs: x19..x30, the vCPU and the exit record. */
+/* What hal_vcpu_run() keeps on the EL2 stack while the guest runs: x19..x30, the vCPU and the exit
+ * record. */
 #define RUN_FRAME_SIZE 112
 #define RUN_FRAME_VCPU 96
 #define RUN_FRAME_EXIT 104

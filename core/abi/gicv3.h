@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
-/* GICv3 registers (IHI 0069): offsets in the distributor and redistributor frames, ICH_* formats. */
+/* GICv3 registers (IHI 0069): offsets in the distributor and redistributor frames, ICH_* formats.
+ */
 #ifndef ABI_GICV3_H
 #define ABI_GICV3_H
 
 #include "base/bits.h"
 #include <stdint.h>
 
-#define GIC_NR_SGIS     16u
-#define GIC_NR_PRIVATE  32u
-#define GIC_FIRST_SPI   32u
-#define GIC_MAX_INTID   1019u
-#define GIC_INTID_NONE  1023u /* 1020..1023 are special: no interrupt */
+#define GIC_NR_SGIS             16u
+#define GIC_NR_PRIVATE          32u
+#define GIC_FIRST_SPI           32u
+#define GIC_MAX_INTID           1019u
+#define GIC_INTID_NONE          1023u /* 1020..1023 are special: no interrupt */
 #define GIC_INTID_FIRST_SPECIAL 1020u
 
 /* Distributor, 12.9 */
@@ -39,11 +40,11 @@
 #define GICD_IROUTER    0x6000u /* IROUTER<n> at 0x6000 + 8 * n, n from 32 */
 #define GICD_IDREGS     0xffd0u /* up to 0xfffc; PIDR2 at 0xffe8 */
 
-#define GICD_CTLR_ENABLE_GRP0  BIT(0)
-#define GICD_CTLR_ENABLE_GRP1  BIT(1) /* with one security state: DS = 1 */
-#define GICD_CTLR_ARE          BIT(4)
-#define GICD_CTLR_DS           BIT(6)
-#define GICD_IROUTER_IRM       BIT(31)
+#define GICD_CTLR_ENABLE_GRP0 BIT(0)
+#define GICD_CTLR_ENABLE_GRP1 BIT(1) /* with one security state: DS = 1 */
+#define GICD_CTLR_ARE         BIT(4)
+#define GICD_CTLR_DS          BIT(6)
+#define GICD_IROUTER_IRM      BIT(31)
 
 /* Redistributor, RD_base frame, 12.10 */
 #define GICR_CTLR      0x0000u
@@ -54,8 +55,9 @@
 #define GICR_PROPBASER 0x0070u
 #define GICR_PENDBASER 0x0078u
 #define GICR_IDREGS    0xffd0u
-/* SGI_base frame, relative to the RD_base: the registers of INTIDs 0..31 at the distributor's offsets */
-#define GICR_SGI_BASE  0x10000u
+/* SGI_base frame, relative to the RD_base: the registers of INTIDs 0..31 at the distributor's
+ * offsets */
+#define GICR_SGI_BASE 0x10000u
 
 #define GICR_TYPER_LAST            BIT(4)
 #define GICR_WAKER_PROCESSOR_SLEEP BIT(1)
@@ -76,10 +78,10 @@
 #define ICH_LR_ACTIVE         BIT(63)
 
 /* ICH_HCR_EL2 */
-#define ICH_HCR_EN           BIT(0)
-#define ICH_HCR_UIE          BIT(1) /* underflow: none or one valid list register */
-#define ICH_HCR_LRENPIE      BIT(2) /* EOI without a list register */
-#define ICH_HCR_NPIE         BIT(3) /* no pending list register */
+#define ICH_HCR_EN             BIT(0)
+#define ICH_HCR_UIE            BIT(1) /* underflow: none or one valid list register */
+#define ICH_HCR_LRENPIE        BIT(2) /* EOI without a list register */
+#define ICH_HCR_NPIE           BIT(3) /* no pending list register */
 #define ICH_HCR_EOICOUNT_SHIFT 27u
 /* ICH_VMCR_EL2 */
 #define ICH_VMCR_VENG0       BIT(0)

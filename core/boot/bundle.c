@@ -5,6 +5,7 @@
 #include "base/bits.h"
 #include "base/fmt.h"
 #include "base/log.h"
+#include "boot/fdt_util.h"
 #include <libfdt.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -402,7 +403,7 @@ static hv_err check_depth(struct parser *p)
 
 static hv_err check_blob(struct parser *p, size_t size)
 {
-    int check = fdt_check_full(p->fdt, size);
+    int check = fdt_util_check(p->fdt, size);
 
     if (check != 0)
         return refuse(p, HV_ERR_FORMAT, "not a devicetree blob, or a damaged one: %s",

@@ -5,6 +5,58 @@
 #include <libfdt.h>
 #include <string.h>
 
+/*
+ * libfdt 1.6.1 adds a property's length to its place in 32 bits: a length near 2^32 takes it back
+ * to where it was, for ever. True if no length in the structure block leaves the block; what else
+ * may be wrong there is left to libfdt. The header has been checked.
+ */
+static bool lengths_fit(const void *fdt)
+{
+    const unsigned char *block = (const unsigned char *)fdt + fdt_off_dt_struct(fdt);
+    uint64_t size = fdt_size_dt_struct(fdt);
+    uint64_t at = 0;
+
+    while (size - at >= FDT_TAGSIZE) {
+        uint32_t tag = fdt32_ld((const fdt32_t *)(const void *)(block + at));
+        uint64_t left = size - at - FDT_TAGSIZE;
+        uint64_t len = 0;
+
+        if (tag == FDT_PROP) {
+            if (left < 2 * FDT_TAGSIZE)
+                return false;
+            len = 2 * FDT_TAGSIZE +
+                  (uint64_t)fdt32_ld((const fdt32_t *)(const void *)(block + at + FDT_TAGSIZE));
+        } else if (tag == FDT_BEGIN_NODE) {
+            const unsigned char *name = block + at + FDT_TAGSIZE;
+            const unsigned char *end = memchr(name, '\0', left);
+            if (end == NULL)
+                return false;
+            len = (uint64_t)(end - name) + 1;
+        } else if (tag != FDT_END_NODE && tag != FDT_NOP) {
+            return true;
+        }
+        len = align_up(len, FDT_TAGSIZE);
+        if (len > left)
+            return false;
+        at += FDT_TAGSIZE + len;
+    }
+    return true;
+}
+
+int fdt_util_check(const void *fdt, size_t size)
+{
+    if (size < FDT_V17_SIZE)
+        return -FDT_ERR_TRUNCATED;
+    int err = fdt_check_header(fdt);
+    if (err != 0)
+        return err;
+    if (fdt_version(fdt) < 17)
+        return -FDT_ERR_BADVERSION;
+    if (fdt_totalsize(fdt) > size)
+        return -FDT_ERR_TRUNCATED;
+    return lengths_fit(fdt) ? fdt_check_full(fdt, size) : -FDT_ERR_BADSTRUCTURE;
+}
+
 #define ADDRESS_BITS 48u /* what stage-2 tables and our own map */
 #define MAX_DEPTH    16u /* buses above a node: going up costs a pass over the tree each time */
 

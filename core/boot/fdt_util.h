@@ -13,6 +13,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/*
+ * fdt_check_full() for hostile blobs, of version 17 or later. libfdt 1.6.1 by
+ * itself follows a null pointer for versions below 16, and loops for ever over a property whose
+ * length is near 2^32. 0 or an error of libfdt.
+ */
+int fdt_util_check(const void *fdt, size_t size);
+
 /* Longest text of fdt_util_path(), with the terminator. */
 #define FDT_UTIL_PATH_MAX 64u
 

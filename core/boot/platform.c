@@ -392,7 +392,7 @@ hv_err platform_discover(const void *fdt, size_t size, uint64_t boot_mpidr,
                          struct hal_platform *out, char reason[PLATFORM_REASON_MAX])
 {
     struct discovery d = {.fdt = fdt, .out = out, .reason = reason, .gic = -1};
-    int check = fdt_check_full(fdt, size);
+    int check = fdt_util_check(fdt, size);
     hv_err err;
 
     memset(out, 0, sizeof(*out));

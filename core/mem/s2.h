@@ -46,7 +46,8 @@ struct s2_mapping {
     enum s2_memtype type;
 };
 
-/* The IPA size that s2_init() gives a CPU with these registers: its physical one, at most 48 bits. */
+/* The IPA size that s2_init() gives a CPU with these registers: its physical one, at most 48 bits.
+ */
 static inline unsigned s2_ipa_bits(const struct arch_idregs *idregs)
 {
     unsigned bits = idreg_pa_bits(idregs);

@@ -102,7 +102,7 @@ static void test_places(void)
     mmio_write64(end - 8, 0x1122334455667788UL);
     tap_eq(mmio_read64(end - 8), 0x1122334455667788UL, "last bytes of RAM hold what is written");
     check_data(0xf9400065, RAM_BASE - 8, false, "last bytes before RAM: ldr");
-    check_data(0xb9400065, 0, false, "address 0: ldr");
+    check_data(0xb9400065, PL011_BASE + 0x1000, false, "first word after the UART: ldr");
     check_data(0xb9000065, PL011_BASE - 4, true, "last word before the UART: str");
 }
 
