@@ -178,11 +178,11 @@ static void exit_irq(struct pcpu *pcpu, uint32_t intid)
     hal_irq_end(intid, true);
 }
 
-void exit_irqs(struct pcpu *pcpu)
+void exit_interrupt(struct pcpu *pcpu)
 {
-    uint32_t intid;
+    uint32_t intid = hal_irq_ack();
 
-    while ((intid = hal_irq_ack()) != HAL_INTID_NONE)
+    if (intid != HAL_INTID_NONE)
         exit_irq(pcpu, intid);
 }
 
@@ -208,7 +208,7 @@ __attribute__((always_inline)) static inline void exit_handle(struct vcpu *vcpu,
     if (exit->kind == ARCH_EXIT_SYNC)
         exit_handlers[esr_ec(exit->esr)](vcpu, exit);
     else if (exit->kind == ARCH_EXIT_IRQ)
-        exit_irqs(vcpu->pcpu);
+        exit_interrupt(vcpu->pcpu);
     else
         exit_broken(vcpu, exit);
 }
@@ -245,7 +245,7 @@ void exit_run(struct pcpu *pcpu)
             exit_run_vcpu(pcpu, vcpu);
         } else {
             hal_cpu_idle();
-            exit_irqs(pcpu);
+            exit_interrupt(pcpu);
         }
     }
     pcpu->running = false;

@@ -15,8 +15,12 @@ void exit_dispatch(struct vcpu *vcpu, const struct arch_exit *exit);
  * words. For exit handlers. */
 void exit_end_vm(struct vcpu *vcpu, uint64_t esr);
 
-/* Acknowledges and handles every physical interrupt that is pending on this pCPU. */
-void exit_irqs(struct pcpu *pcpu);
+/*
+ * Acknowledges and handles the most important physical interrupt that is pending on this pCPU, if
+ * there is one. Another one makes the next hal_vcpu_run() or hal_cpu_idle() return at once: one is
+ * what there almost always is, and no burst of interrupts keeps a pCPU from its other work.
+ */
+void exit_interrupt(struct pcpu *pcpu);
 
 /* Runs the vCPUs of this pCPU until no VM of the hypervisor is running. Nothing is loaded on
  * return. */

@@ -160,7 +160,7 @@ static void exit_call(struct guest *g, struct arch_vcpu *arch, struct arch_exit 
                 ((word & 0xf0000) != 0 ? 0 : word >> 20);
 }
 
-static void exit_interrupt(struct guest *g, struct arch_exit *exit)
+static void guest_interrupt(struct guest *g, struct arch_exit *exit)
 {
     static const uint32_t usual[] = {HAL_INTID_KICK, 25, 26, 27, 33};
     uint64_t which = fuzz_take(&g->in, 2);
@@ -224,7 +224,7 @@ static void play(void *ctx, struct arch_vcpu *arch, struct arch_exit *exit)
             exit_sysreg(g, arch, exit);
             return;
         case 11:
-            exit_interrupt(g, exit);
+            guest_interrupt(g, exit);
             return;
         default:
             exit_access(g, arch, exit);

@@ -153,6 +153,7 @@ FIXTURE_TEST(run, interrupts_do_not_disturb_it)
 {
     fakehal_irq_pend(0, 0);
     fakehal_irq_pend(0, 25);
+    fakehal_push_irq(); /* one exit for each */
     fakehal_push_irq();
     fakehal_push_exit((struct arch_exit){.esr = ESR(0x01) | 1}, NULL, goes_on, NULL); /* WFE */
     push_off();
