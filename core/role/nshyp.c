@@ -18,13 +18,15 @@
 #include "vm/sched.h"
 #include <string.h>
 
-#define FDT_HEADER_SIZE 40u
+#define FDT_HEADER_SIZE  40u
+#define FDT_HEADER_MAGIC UINT32_C(0xd00dfeed)
 
 /* What lives in the HAL's arena: everything that must be there before the page pool. */
 struct nshyp {
     struct hv hv;
     struct console console;
     struct hv_config config;
+    bool failed; /* a VM was stopped, or could not be started: the machine's end is no good one */
 };
 
 static uint64_t log_micros(void *ctx)
@@ -44,6 +46,20 @@ static _Noreturn void give_up(struct hv *hv, const char *what, const char *why)
     hal_halt(HAL_HALT_OFF);
 }
 
+static uint32_t get_be32(const unsigned char *at)
+{
+    return (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
+}
+
+/* How much there is to map; of what is no devicetree only a header, for platform_discover() to
+ * refuse. */
+static uint64_t fdt_size(const unsigned char *header)
+{
+    uint32_t size = get_be32(header + 4);
+
+    return get_be32(header) == FDT_HEADER_MAGIC && size > FDT_HEADER_SIZE ? size : FDT_HEADER_SIZE;
+}
+
 static void discover(struct hv *hv, const struct hal_boot *boot)
 {
     char reason[PLATFORM_REASON_MAX];
@@ -54,8 +70,7 @@ static void discover(struct hv *hv, const struct hal_boot *boot)
 
     if (header == NULL)
         give_up(hv, "machine's devicetree", "its address is not readable");
-    size = (uint64_t)header[4] << 24 | (uint64_t)header[5] << 16 | (uint64_t)header[6] << 8 |
-           header[7];
+    size = fdt_size(header);
     fdt = hal_phys_map(boot->dtb, size);
     if (fdt == NULL)
         give_up(hv, "machine's devicetree", "it is larger than the boot protocol allows");
@@ -92,8 +107,6 @@ static void init_memory(struct hv *hv, const struct hal_boot *boot)
     err = ram_give_to_pool(&hv->platform, taken, ARRAY_LEN(taken), &hv->pool);
     if (err != HV_OK)
         give_up(hv, "cannot set up the page pool", hv_err_str(err));
-    log_write(&hv->log, LOG_MOD_BOOT, LOG_INFO, "%u CPUs, %llu MiB of RAM free",
-              hv->platform.nr_cpus, (unsigned long long)(page_pool_free_pages(&hv->pool) >> 8));
 }
 
 static void init_pcpus(struct hv *hv)
@@ -116,6 +129,9 @@ static void read_bundle(struct hv *hv, struct hv_config *config)
         give_up(hv, "VM bundle refused", reason);
     if (config->log != NULL && log_set_levels(&hv->log, config->log) != HV_OK)
         give_up(hv, "VM bundle refused", "/halcyon: log: not a level specification");
+    /* Not before the bundle has said whether it is to be seen. */
+    log_write(&hv->log, LOG_MOD_BOOT, LOG_INFO, "%u CPUs, %llu MiB of RAM free",
+              hv->platform.nr_cpus, (unsigned long long)(page_pool_free_pages(&hv->pool) >> 8));
 }
 
 /* Makes, loads and starts one VM. The reason of a failure is logged here or below. */
@@ -147,37 +163,49 @@ static hv_err launch(struct hv *hv, uint32_t slot, const struct vm_config *confi
     return HV_OK;
 }
 
-/* Destroys the VMs that have ended, and makes those anew that asked for a reset. */
-static void reap(struct hv *hv)
+/* Starts the VM of `slot`, or says that it is "not started" or "not restarted". */
+static void start(struct nshyp *self, uint32_t slot, const char *failure)
 {
+    const struct vm_config *config = &self->config.vm[slot];
+
+    if (launch(&self->hv, slot, config) == HV_OK)
+        return;
+    self->failed = true;
+    log_write(&self->hv.log, LOG_MOD_ROLE, LOG_ERROR, "%s: %s", config->name, failure);
+}
+
+/* Destroys the VMs that have ended, and makes those anew that asked for a reset. */
+static void reap(struct nshyp *self)
+{
+    struct hv *hv = &self->hv;
+
     for (uint32_t slot = 0; slot < hv->nr_vms; slot++) {
         struct vm *vm = hv->vm[slot];
-        const struct vm_config *config;
-        bool again;
+        uint32_t state;
 
         if (vm == NULL || vm->state == VM_RUNNING)
             continue;
-        config = vm->config;
-        again = vm->state == VM_RESET;
+        state = vm->state;
         hv->vm[slot] = NULL;
         vm_destroy(vm);
-        if (again && launch(hv, slot, config) != HV_OK)
-            log_write(&hv->log, LOG_MOD_ROLE, LOG_ERROR, "%s: not restarted", config->name);
+        if (state == VM_CRASHED)
+            self->failed = true;
+        else if (state == VM_RESET)
+            start(self, slot, "not restarted");
     }
 }
 
-static _Noreturn void run(struct hv *hv)
+static _Noreturn void run(struct nshyp *self)
 {
-    bool crashed = false;
+    struct hv *hv = &self->hv;
 
     while (hv->nr_running > 0) {
         exit_run(&hv->pcpu[hal_cpu_self()]);
-        for (uint32_t slot = 0; slot < hv->nr_vms; slot++)
-            crashed = crashed || (hv->vm[slot] != NULL && hv->vm[slot]->state == VM_CRASHED);
-        reap(hv);
+        reap(self);
     }
     log_write(&hv->log, LOG_MOD_ROLE, LOG_NOTICE, "machine off: %s",
-              crashed ? "no VM is left, some were stopped" : "all VMs powered off");
+              self->failed ? "no VM is left, some were stopped or not started"
+                           : "all VMs powered off");
     hal_halt(HAL_HALT_OFF);
 }
 
@@ -198,10 +226,8 @@ _Noreturn void core_main(const struct hal_boot *boot)
     read_bundle(hv, &self->config);
     hv->nr_vms = self->config.nr_vms;
     for (uint32_t slot = 0; slot < hv->nr_vms; slot++)
-        if (launch(hv, slot, &self->config.vm[slot]) != HV_OK)
-            log_write(&hv->log, LOG_MOD_ROLE, LOG_ERROR, "%s: not started",
-                      self->config.vm[slot].name);
+        start(self, slot, "not started");
     if (hv->nr_running == 0)
         give_up(hv, "no VM could be started", "see above");
-    run(hv);
+    run(self);
 }

@@ -15,6 +15,14 @@ static struct platform_range nth_hole(const struct carve *carve, size_t n)
     return carve->taken[n - carve->platform->nr_reserved];
 }
 
+/* The first page boundary behind a hole. A memory reservation may reach the last byte of all. */
+static uint64_t hole_end(const struct platform_range *hole)
+{
+    uint64_t end = hole->base + hole->size;
+
+    return end > UINT64_MAX - PAGE_MASK ? UINT64_MAX : align_up(end, PAGE_SIZE);
+}
+
 /*
  * The first free range at or after `from` and below `end`: each pass moves its start past a hole
  * that covers it, or its stop before one that begins in it. False if there is none.
@@ -32,7 +40,7 @@ static bool next_free(const struct carve *carve, uint64_t from, uint64_t end,
         for (size_t i = 0; i < holes; i++) {
             struct platform_range hole = nth_hole(carve, i);
             uint64_t low = align_down(hole.base, PAGE_SIZE);
-            uint64_t high = align_up(hole.base + hole.size, PAGE_SIZE);
+            uint64_t high = hole_end(&hole);
             if (hole.size != 0 && low <= start && start < high) {
                 start = high;
                 stop = end;

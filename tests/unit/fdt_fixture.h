@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /*
- * A devicetree that a test makes and then changes, for the modules of core/boot that read one.
- * Paths that do not exist are made.
+ * A devicetree that a test makes and then changes, for the modules of core/boot that read or write
+ * one. Paths that do not exist are made.
  */
 #ifndef TESTS_FDT_FIXTURE_H
 #define TESTS_FDT_FIXTURE_H
 
-#include <criterion/criterion.h>
+#include "cases.h"
 #include <libfdt.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -49,13 +49,21 @@ static inline void tree_string(const char *path, const char *name, const char *t
     tree_bytes(path, name, text, strlen(text) + 1);
 }
 
-static inline void tree_cells_n(const char *path, const char *name, const uint32_t *cells, size_t n)
-{
-    fdt32_t out[128];
+#define TREE_CELLS_MAX 128
 
-    cr_assert_leq(n, 128);
+/* The bytes of a property of `n` cells. */
+static inline void tree_encode(fdt32_t out[TREE_CELLS_MAX], const uint32_t *cells, size_t n)
+{
+    cr_assert_leq(n, TREE_CELLS_MAX);
     for (size_t i = 0; i < n; i++)
         fdt32_st(&out[i], cells[i]);
+}
+
+static inline void tree_cells_n(const char *path, const char *name, const uint32_t *cells, size_t n)
+{
+    fdt32_t out[TREE_CELLS_MAX];
+
+    tree_encode(out, cells, n);
     tree_bytes(path, name, out, n * 4);
 }
 
@@ -78,13 +86,39 @@ static inline void tree_drop_node(const char *path)
     cr_assert_eq(fdt_del_node(tree, tree_node(path)), 0, "%s", path);
 }
 
-/* xorshift64*: a fixed sequence on every machine. */
-static inline uint64_t tree_random(uint64_t *state)
+#define GIC   "/intc@8000000"
+#define UART  "/pl011@9000000"
+#define TIMER "/timer"
+
+/* Shaped as QEMU's virt with virtualization=on,gic-version=3 is. */
+static inline void tree_virt(void)
 {
-    *state ^= *state >> 12;
-    *state ^= *state << 25;
-    *state ^= *state >> 27;
-    return *state * UINT64_C(0x2545f4914f6cdd1d);
+    tree_new();
+    tree_cells("/", "#address-cells", 2);
+    tree_cells("/", "#size-cells", 2);
+    tree_cells("/", "interrupt-parent", 0x8002);
+    tree_string("/memory@40000000", "device_type", "memory");
+    tree_cells("/memory@40000000", "reg", 0, 0x40000000, 0, 0x40000000);
+    tree_cells("/cpus", "#address-cells", 1);
+    tree_cells("/cpus", "#size-cells", 0);
+    tree_string("/cpus/cpu@0", "device_type", "cpu");
+    tree_cells("/cpus/cpu@0", "reg", 0);
+    tree_string("/cpus/cpu@1", "device_type", "cpu");
+    tree_cells("/cpus/cpu@1", "reg", 1);
+    tree_string(GIC, "compatible", "arm,gic-v3");
+    tree_cells(GIC, "phandle", 0x8002);
+    tree_cells(GIC, "#interrupt-cells", 3);
+    tree_cells(GIC, "#redistributor-regions", 1);
+    tree_cells(GIC, "reg", 0, 0x8000000, 0, 0x10000, 0, 0x80a0000, 0, 0xf60000);
+    tree_cells(GIC, "interrupts", 1, 9, 4);
+    tree_bytes(TIMER, "compatible", "arm,armv8-timer\0arm,armv7-timer", 32);
+    tree_cells(TIMER, "interrupts", 1, 13, 4, 1, 14, 4, 1, 11, 4, 1, 10, 4);
+    tree_bytes(UART, "compatible", "arm,pl011\0arm,primecell", 24);
+    tree_cells(UART, "reg", 0, 0x9000000, 0, 0x1000);
+    tree_cells(UART, "interrupts", 0, 1, 4);
+    tree_string("/chosen", "stdout-path", UART);
+    tree_cells("/chosen", "linux,initrd-start", 0x48000000);
+    tree_cells("/chosen", "linux,initrd-end", 0x48001234);
 }
 
 #endif

@@ -6,9 +6,9 @@
 #ifndef S2_FIXTURE_H
 #define S2_FIXTURE_H
 
+#include "cases.h"
 #include "fakehal/fakehal.h"
 #include "mem/s2.h"
-#include <criterion/criterion.h>
 #include <string.h>
 
 #define K4   UINT64_C(0x1000)
@@ -20,10 +20,12 @@
 static struct page_pool pool;
 static struct page_account account;
 static struct s2 s2;
+static bool tables; /* s2 is to be destroyed at the end of the case */
 
 static inline void setup_pool(void)
 {
     fakehal_reset();
+    tables = false;
     page_pool_init(&pool);
     account = (struct page_account){.limit = UINT64_MAX};
     fakehal_add_ram(pa(RAM), SIZE);
@@ -38,6 +40,7 @@ static inline void setup_range(unsigned parange)
     setup_pool();
     fakehal()->idregs.reg[IDREG_MMFR0] = 0x1120 | parange;
     cr_assert_eq(s2_init(&s2, &pool, &account, &fakehal()->idregs, 7), HV_OK);
+    tables = true;
 }
 
 static inline void setup(void)
@@ -48,6 +51,7 @@ static inline void setup(void)
 static inline void teardown(void)
 {
     s2_destroy(&s2);
+    tables = false;
     cr_expect_eq(account.used, 0, "tables leaked");
     cr_expect_eq(page_pool_free_pages(&pool), pool.total_pages);
     cr_expect_eq(fakehal()->maps, fakehal()->unmaps + pool.nr_regions);

@@ -2,7 +2,7 @@
 #include "exit/abort.h"
 #include "exit_fixture.h"
 
-FIXTURE_TEST(aborts, mmio_reads_of_every_size_and_sign)
+CASE(aborts, mmio_reads_of_every_size_and_sign)
 {
     static const struct {
         uint64_t iss, expected;
@@ -42,7 +42,7 @@ FIXTURE_TEST(aborts, mmio_reads_of_every_size_and_sign)
     cr_assert_eq(el1_esr(), 0);
 }
 
-FIXTURE_TEST(aborts, mmio_writes_of_every_size)
+CASE(aborts, mmio_writes_of_every_size)
 {
     static const uint64_t expected[] = {0x88, 0x9988, 0xbbaa9988, UINT64_C(0xffeeddccbbaa9988)};
 
@@ -63,7 +63,7 @@ FIXTURE_TEST(aborts, mmio_writes_of_every_size)
     cr_assert_eq(dev.calls, 16);
 }
 
-FIXTURE_TEST(aborts, what_no_device_takes_is_an_external_abort)
+CASE(aborts, what_no_device_takes_is_an_external_abort)
 {
     static const struct {
         uint64_t iss, at, esr;
@@ -103,7 +103,7 @@ FIXTURE_TEST(aborts, what_no_device_takes_is_an_external_abort)
     cr_assert_eq(f.vm->state, VM_RUNNING);
 }
 
-FIXTURE_TEST(aborts, instruction_aborts)
+CASE(aborts, instruction_aborts)
 {
     const uint64_t iabt = UINT64_C(0x20) << 26 | 1u << 25;
 
@@ -119,7 +119,7 @@ FIXTURE_TEST(aborts, instruction_aborts)
 }
 
 /* A stage-1 table in a device: 4 KiB granule, 39 bits, level 1 table at DEV_BASE. */
-FIXTURE_TEST(aborts, stage_1_tables_in_a_device)
+CASE(aborts, stage_1_tables_in_a_device)
 {
     const uint64_t s1ptw = 1u << 7;
 
@@ -137,14 +137,14 @@ FIXTURE_TEST(aborts, stage_1_tables_in_a_device)
     cr_assert_eq(dev.calls, 0);
 }
 
-FIXTURE_TEST(aborts, faults_that_stage_2_cannot_give_end_the_vm)
+CASE(aborts, faults_that_stage_2_cannot_give_end_the_vm)
 {
     data_abort(0x30, DEV_BASE); /* TLB conflict */
     cr_assert_eq(f.vm->state, VM_CRASHED);
     cr_assert(fakehal_console_has("error vm: g stopped: vCPU 0, PC 0x40080000: "));
 }
 
-FIXTURE_TEST(aborts, reserved_fault_codes_end_the_vm)
+CASE(aborts, reserved_fault_codes_end_the_vm)
 {
     data_abort(0x1a, DEV_BASE);
     cr_assert_eq(f.vm->state, VM_CRASHED);
@@ -158,7 +158,7 @@ static bool other_access(void *ctx, struct mmio_access *access)
 }
 
 /* The device of the last access is tried first, and no other access goes to it. */
-FIXTURE_TEST(aborts, mmio_goes_to_the_device_at_the_address)
+CASE(aborts, mmio_goes_to_the_device_at_the_address)
 {
     const struct mmio_region other = {DEV_BASE + DEV_SIZE, 0x10, other_access, NULL, "other"};
 
@@ -176,4 +176,4 @@ FIXTURE_TEST(aborts, mmio_goes_to_the_device_at_the_address)
     cr_assert_eq(dev.calls, 3);
 }
 
-FIXTURE_SUITE(aborts, setup, finish)
+CASES_RUN(aborts, setup, finish)

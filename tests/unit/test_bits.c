@@ -1,25 +1,16 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 #include "base/addr.h"
 #include "base/bits.h"
-#include <criterion/criterion.h>
+#include "cases.h"
+#include "prng.h"
 #include <stdbool.h>
-#include <stdlib.h>
-
-static uint64_t random64(void)
-{
-    uint64_t value = 0;
-
-    for (int i = 0; i < 5; i++)
-        value = (value << 15) ^ (uint64_t)(rand() & 0x7fff);
-    return value;
-}
 
 static bool bit_of(uint64_t v, unsigned n)
 {
     return ((v >> n) & 1) != 0;
 }
 
-Test(bits, masks)
+CASE(bits, masks)
 {
     cr_assert_eq(BIT(0), UINT64_C(1));
     cr_assert_eq(BIT(63), UINT64_C(0x8000000000000000));
@@ -30,13 +21,13 @@ Test(bits, masks)
     cr_assert_eq(BITS(31, 26), UINT64_C(0xfc000000));
 }
 
-Test(bits, get_and_set_against_single_bits)
+CASE(bits, get_and_set_against_single_bits)
 {
-    srand(1);
+    uint64_t seed = 1;
     for (unsigned hi = 0; hi < 64; hi++) {
         for (unsigned lo = 0; lo <= hi; lo++) {
-            uint64_t v = random64();
-            uint64_t f = random64();
+            uint64_t v = prng_next(&seed);
+            uint64_t f = prng_next(&seed);
             uint64_t got = bits_get(v, hi, lo);
             uint64_t set = bits_set(v, hi, lo, f);
             for (unsigned n = 0; n < 64; n++) {
@@ -50,7 +41,7 @@ Test(bits, get_and_set_against_single_bits)
     }
 }
 
-Test(bits, sign_extension)
+CASE(bits, sign_extension)
 {
     cr_assert_eq(sign_extend(0x80, 7), UINT64_C(0xffffffffffffff80));
     cr_assert_eq(sign_extend(0x7f, 7), UINT64_C(0x7f));
@@ -61,14 +52,14 @@ Test(bits, sign_extension)
     cr_assert_eq(sign_extend(UINT64_C(0x8000000000000001), 63), UINT64_C(0x8000000000000001));
 }
 
-Test(bits, array_length)
+CASE(bits, array_length)
 {
     int a[7];
 
     cr_assert_eq(ARRAY_LEN(a), 7);
 }
 
-Test(addr, constructors_and_sums)
+CASE(addr, constructors_and_sums)
 {
     cr_assert_eq(pa(0x123).v, 0x123);
     cr_assert_eq(ipa(0x123).v, 0x123);
@@ -82,7 +73,7 @@ Test(addr, constructors_and_sums)
     cr_assert_eq(PAGE_MASK, 0xfff);
 }
 
-Test(addr, alignment)
+CASE(addr, alignment)
 {
     cr_assert(is_aligned(0, 4096));
     cr_assert(is_aligned(0x3000, 4096));
@@ -93,7 +84,7 @@ Test(addr, alignment)
     cr_assert_eq(align_up(UINT64_MAX - 5, 4096), 0);
 }
 
-Test(addr, ranges_that_leave_a_space)
+CASE(addr, ranges_that_leave_a_space)
 {
     cr_assert_not(range_exceeds(0, 100, 100));
     cr_assert_not(range_exceeds(100, 0, 100));
@@ -105,7 +96,7 @@ Test(addr, ranges_that_leave_a_space)
     cr_assert_not(range_exceeds(0, UINT64_MAX, UINT64_MAX));
 }
 
-Test(addr, overlap_against_single_bytes)
+CASE(addr, overlap_against_single_bytes)
 {
     for (uint64_t a = 0; a < 6; a++) {
         for (uint64_t a_len = 1; a_len < 5; a_len++) {
@@ -120,3 +111,5 @@ Test(addr, overlap_against_single_bytes)
         }
     }
 }
+
+CASES_RUN(bits, NULL, NULL)

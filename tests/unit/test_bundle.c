@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 #include "boot/bundle.h"
 #include "fdt_fixture.h"
+#include "prng.h"
 #include <stdio.h>
 
 #define VM "/vms/linux"
@@ -39,7 +40,7 @@ static void expect_bad(const char *path, const char *name, const void *data, siz
     EXPECT_REFUSED(err, text);
 }
 
-Test(bundle, smallest)
+CASE(bundle, smallest)
 {
     bundle();
     EXPECT_OK();
@@ -58,7 +59,7 @@ Test(bundle, smallest)
     cr_expect_str_empty(reason);
 }
 
-Test(bundle, everything)
+CASE(bundle, everything)
 {
     bundle();
     tree_string("/halcyon", "log", "info,mem=debug");
@@ -89,7 +90,7 @@ Test(bundle, everything)
               "images are used in place");
 }
 
-Test(bundle, bad_strings)
+CASE(bundle, bad_strings)
 {
     expect_bad("/", "compatible", "halcyon,vm", 11, HV_ERR_FORMAT,
                "/: compatible: must be \"halcyon,bundle\"");
@@ -106,7 +107,7 @@ Test(bundle, bad_strings)
     expect_bad("/halcyon", "log", "info", 4, HV_ERR_FORMAT, "/halcyon: log: not one string");
 }
 
-Test(bundle, bad_numbers)
+CASE(bundle, bad_numbers)
 {
     expect_bad(VM, "memory-size", "\0\0\0", 4, HV_ERR_FORMAT,
                "/vms/linux: memory-size: 4 bytes long, must be 8: /bits/ 64 <...>");
@@ -132,13 +133,13 @@ Test(bundle, bad_numbers)
                "/vms/linux: initrd-address: there is no initrd");
 }
 
-Test(bundle, bad_images)
+CASE(bundle, bad_images)
 {
     expect_bad(VM, "kernel", "", 0, HV_ERR_FORMAT, "/vms/linux: kernel: empty");
     expect_bad(VM, "initrd", "", 0, HV_ERR_FORMAT, "/vms/linux: initrd: empty");
 }
 
-Test(bundle, missing)
+CASE(bundle, missing)
 {
     bundle();
     tree_drop(VM, "kernel");
@@ -155,7 +156,7 @@ Test(bundle, missing)
     EXPECT_REFUSED(HV_ERR_FORMAT, "/: compatible: missing");
 }
 
-Test(bundle, unknown)
+CASE(bundle, unknown)
 {
     expect_bad("/", "model", "x", 2, HV_ERR_FORMAT, "/: model: unknown property");
     expect_bad("/vms", "x", "", 0, HV_ERR_FORMAT, "/vms: x: unknown property");
@@ -183,7 +184,7 @@ static void rename_node(const char *path, const char *name)
     memcpy((char *)(uintptr_t)old, name, strlen(name));
 }
 
-Test(bundle, twice)
+CASE(bundle, twice)
 {
     static const char name[] = "vcpus\0vcpuz";
     char *found = NULL;
@@ -226,7 +227,7 @@ static void add_vm(const char *name)
     tree_bytes(path, "kernel", "K", 1);
 }
 
-Test(bundle, names)
+CASE(bundle, names)
 {
     bundle();
     add_vm("a-name-of-thirty-one-characters");
@@ -253,7 +254,7 @@ Test(bundle, names)
     EXPECT_REFUSED(HV_ERR_FORMAT, "/vms/: a VM's name must have 1 to 31 characters");
 }
 
-Test(bundle, too_many)
+CASE(bundle, too_many)
 {
     char name[16];
 
@@ -268,7 +269,7 @@ Test(bundle, too_many)
     EXPECT_REFUSED(HV_ERR_RANGE, "/vms/linux: more than 16 VMs");
 }
 
-Test(bundle, deep)
+CASE(bundle, deep)
 {
     char path[4096] = VM;
 
@@ -283,7 +284,7 @@ Test(bundle, deep)
     EXPECT_REFUSED(HV_ERR_FORMAT, "/: nodes are nested deeper than 8 levels");
 }
 
-Test(bundle, blob)
+CASE(bundle, blob)
 {
     bundle();
     cr_assert_eq(fdt_add_mem_rsv(tree, 0, 1), 0);
@@ -300,7 +301,7 @@ Test(bundle, blob)
     cr_expect_eq(bundle_parse("\0\0\0\0\0\0\0", 0, &out, reason), HV_ERR_FORMAT);
 }
 
-Test(bundle, truncated_at_every_length)
+CASE(bundle, truncated_at_every_length)
 {
     bundle();
     cr_assert_eq(fdt_pack(tree), 0);
@@ -314,7 +315,7 @@ Test(bundle, truncated_at_every_length)
     }
 }
 
-Test(bundle, random_corruption)
+CASE(bundle, random_corruption)
 {
     uint64_t state = 0xb0d1e;
     unsigned refused = 0;
@@ -327,8 +328,8 @@ Test(bundle, random_corruption)
     unsigned char *copy = malloc(size);
     for (unsigned i = 0; i < 20000; i++) {
         memcpy(copy, tree, size);
-        for (uint64_t n = tree_random(&state) % 3 + 1; n > 0; n--)
-            copy[tree_random(&state) % size] = (unsigned char)tree_random(&state);
+        for (uint64_t n = prng_next(&state) % 3 + 1; n > 0; n--)
+            copy[prng_next(&state) % size] = (unsigned char)prng_next(&state);
         if (bundle_parse(copy, size, &out, reason) != HV_OK) {
             refused++;
             cr_assert_neq(reason[0], '\0');
@@ -346,3 +347,5 @@ Test(bundle, random_corruption)
     cr_expect_gt(refused, 10000);
     cr_expect_lt(refused, 20000);
 }
+
+CASES_RUN(bundle, NULL, NULL)

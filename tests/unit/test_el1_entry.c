@@ -1,16 +1,7 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 #include "arch/el1_entry.h"
-#include <criterion/criterion.h>
-#include <stdlib.h>
-
-static uint64_t random64(void)
-{
-    uint64_t value = 0;
-
-    for (int i = 0; i < 5; i++)
-        value = (value << 15) ^ (uint64_t)(rand() & 0x7fff);
-    return value;
-}
+#include "cases.h"
+#include "prng.h"
 
 /* Vector offsets of the modes that an exception to EL1 can come from (DDI 0487, table D1-5). */
 static const struct {
@@ -26,7 +17,7 @@ static const struct {
 static const enum el1_vector vectors[] = {EL1_VECTOR_SYNC, EL1_VECTOR_IRQ, EL1_VECTOR_FIQ,
                                           EL1_VECTOR_SERROR};
 
-Test(el1_entry, vector_address)
+CASE(el1_entry, vector_address)
 {
     for (unsigned m = 0; m < 4; m++) {
         for (unsigned v = 0; v < 4; v++) {
@@ -44,7 +35,7 @@ Test(el1_entry, vector_address)
     }
 }
 
-Test(el1_entry, low_bits_of_vbar_are_ignored)
+CASE(el1_entry, low_bits_of_vbar_are_ignored)
 {
     struct el1_entry_from from = {.pstate = 0x5, .vbar = UINT64_C(0x12345fff)};
 
@@ -84,20 +75,20 @@ static uint64_t expect_bit(const struct el1_entry_from *from, unsigned bit)
     }
 }
 
-Test(el1_entry, every_bit_of_pstate)
+CASE(el1_entry, every_bit_of_pstate)
 {
-    srand(6);
+    uint64_t seed = 6;
     for (int i = 0; i < 20000; i++) {
         struct el1_entry_from from = {
-            .pc = random64(),
-            .pstate = (random64() & ~UINT64_C(0x1f)) | modes[rand() % 4].mode,
-            .vbar = random64(),
-            .sctlr = random64(),
-            .has_pan = rand() % 2,
-            .has_ssbs = rand() % 2,
-            .has_mte = rand() % 2,
+            .pc = prng_next(&seed),
+            .pstate = (prng_next(&seed) & ~UINT64_C(0x1f)) | modes[prng_next(&seed) % 4].mode,
+            .vbar = prng_next(&seed),
+            .sctlr = prng_next(&seed),
+            .has_pan = prng_next(&seed) % 2 == 0,
+            .has_ssbs = prng_next(&seed) % 2 == 0,
+            .has_mte = prng_next(&seed) % 2 == 0,
         };
-        struct el1_entry_to to = el1_entry(&from, vectors[rand() % 4]);
+        struct el1_entry_to to = el1_entry(&from, vectors[prng_next(&seed) % 4]);
         for (unsigned bit = 0; bit < 64; bit++)
             cr_assert_eq((to.pstate >> bit) & 1, expect_bit(&from, bit), "bit %u of 0x%lx", bit,
                          from.pstate);
@@ -108,7 +99,7 @@ Test(el1_entry, every_bit_of_pstate)
 }
 
 /* Whole values, as Linux sees them on a CPU with PAN and SSBS. */
-Test(el1_entry, known_states)
+CASE(el1_entry, known_states)
 {
     struct el1_entry_from from = {
         .pstate = 0x60000000, /* EL0t, nZCv, unmasked */
@@ -124,12 +115,12 @@ Test(el1_entry, known_states)
     cr_assert_eq(el1_entry(&from, EL1_VECTOR_SYNC).pstate, 0x800003c5);
 }
 
-Test(el1_entry, esr_undefined)
+CASE(el1_entry, esr_undefined)
 {
     cr_assert_eq(el1_esr_undefined(), 0x02000000);
 }
 
-Test(el1_entry, esr_external_abort)
+CASE(el1_entry, esr_external_abort)
 {
     /* EC << 26 | IL | CM << 8 | WnR << 6 | FSC */
     cr_assert_eq(el1_esr_external_abort(false, false, false, -1, false), 0x92000010);
@@ -145,13 +136,15 @@ Test(el1_entry, esr_external_abort)
     }
 }
 
-Test(el1_entry, cache_maintenance_reports_a_write)
+CASE(el1_entry, cache_maintenance_reports_a_write)
 {
     cr_assert_eq(el1_esr_external_abort(true, false, false, -1, true), 0x96000150);
     cr_assert_eq(el1_esr_external_abort(true, false, true, -1, true), 0x96000150);
 }
 
-Test(el1_entry, an_instruction_abort_has_no_direction)
+CASE(el1_entry, an_instruction_abort_has_no_direction)
 {
     cr_assert_eq(el1_esr_external_abort(true, true, true, -1, true), 0x86000010);
 }
+
+CASES_RUN(el1_entry, NULL, NULL)

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 #include "base/err.h"
-#include <criterion/criterion.h>
+#include "cases.h"
 #include <limits.h>
 #include <string.h>
 
 #define ERR_LAST (-12)
 
-Test(err, values_are_stable)
+CASE(err, values_are_stable)
 {
     /* Other languages and trace files know these numbers. */
     cr_assert_eq(HV_OK, 0);
@@ -24,7 +24,7 @@ Test(err, values_are_stable)
     cr_assert_eq(HV_ERR_STATE, ERR_LAST);
 }
 
-Test(err, every_error_has_a_phrase_of_its_own)
+CASE(err, every_error_has_a_phrase_of_its_own)
 {
     for (int a = 0; a >= ERR_LAST; a--) {
         const char *phrase = hv_err_str((hv_err)a);
@@ -36,17 +36,19 @@ Test(err, every_error_has_a_phrase_of_its_own)
     }
 }
 
-Test(err, phrases_say_what_happened)
+CASE(err, phrases_say_what_happened)
 {
     cr_assert_str_eq(hv_err_str(HV_OK), "success");
     cr_assert_str_eq(hv_err_str(HV_ERR_NOMEM), "out of memory");
     cr_assert_str_eq(hv_err_str(HV_ERR_FORMAT), "malformed data");
 }
 
-Test(err, values_outside_the_enum)
+CASE(err, values_outside_the_enum)
 {
     const int values[] = {1, 2, ERR_LAST - 1, 1000, INT_MAX, INT_MIN};
 
     for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++)
         cr_assert_str_eq(hv_err_str((hv_err)values[i]), "unknown error", "value %d", values[i]);
 }
+
+CASES_RUN(err, NULL, NULL)

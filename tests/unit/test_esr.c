@@ -1,19 +1,10 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 #include "arch/esr.h"
 #include "arch/sysreg.h"
-#include <criterion/criterion.h>
+#include "cases.h"
+#include "prng.h"
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-
-static uint64_t random64(void)
-{
-    uint64_t value = 0;
-
-    for (int i = 0; i < 5; i++)
-        value = (value << 15) ^ (uint64_t)(rand() & 0x7fff);
-    return value;
-}
 
 static uint64_t syndrome(unsigned ec, uint64_t iss)
 {
@@ -94,7 +85,7 @@ static void expect_name(const char *got, const char *expect, unsigned value)
                   got != NULL ? got : "(none)");
 }
 
-Test(esr, all_exception_classes)
+CASE(esr, all_exception_classes)
 {
     for (unsigned ec = 0; ec < 64; ec++) {
         expect_name(esr_ec_str(ec), class_name(ec), ec);
@@ -152,7 +143,7 @@ static void fault_name(char name[80], unsigned fsc)
     }
 }
 
-Test(esr, all_fault_status_codes)
+CASE(esr, all_fault_status_codes)
 {
     unsigned named = 0;
 
@@ -167,7 +158,7 @@ Test(esr, all_fault_status_codes)
     cr_assert_null(esr_fsc_str(~0u));
 }
 
-Test(esr, fault_status_constants)
+CASE(esr, fault_status_constants)
 {
     cr_assert_eq(ESR_FSC_MASK, 0x3f);
     cr_assert_eq(ESR_FSC_ADDRESS, 0x00);
@@ -198,17 +189,17 @@ static void expect_data_abort(uint64_t esr)
     cr_assert_eq(abort.fsc, esr & 63);
 }
 
-Test(esr, data_aborts)
+CASE(esr, data_aborts)
 {
-    srand(7);
+    uint64_t seed = 7;
     for (int i = 0; i < 20000; i++) {
-        uint64_t iss = random64() & 0x1ffffff;
+        uint64_t iss = prng_next(&seed) & 0x1ffffff;
         expect_data_abort(syndrome(0x24, iss));
-        expect_data_abort(syndrome(0x25, iss) | (random64() << 32));
+        expect_data_abort(syndrome(0x25, iss) | (prng_next(&seed) << 32));
     }
 }
 
-Test(esr, a_known_data_abort)
+CASE(esr, a_known_data_abort)
 {
     /* str w5, [x6] to unmapped IPA: ISV, SAS word, SRT 5, WnR, translation fault level 3 */
     struct esr_abort abort = esr_decode_abort(0x93850047);
@@ -220,7 +211,7 @@ Test(esr, a_known_data_abort)
     cr_assert_eq(abort.fsc, 0x07);
 }
 
-Test(esr, instruction_aborts_have_no_access)
+CASE(esr, instruction_aborts_have_no_access)
 {
     struct esr_abort abort = esr_decode_abort(syndrome(0x20, 0x1ffffff));
 
@@ -234,11 +225,11 @@ Test(esr, instruction_aborts_have_no_access)
     cr_assert_eq(abort.fsc, 0x07);
 }
 
-Test(esr, sysreg_fields)
+CASE(esr, sysreg_fields)
 {
-    srand(8);
+    uint64_t seed = 8;
     for (int i = 0; i < 20000; i++) {
-        uint64_t esr = syndrome(0x18, random64() & 0x1ffffff) | (random64() << 32);
+        uint64_t esr = syndrome(0x18, prng_next(&seed) & 0x1ffffff) | (prng_next(&seed) << 32);
         struct esr_sysreg access = esr_decode_sysreg(esr);
         cr_assert_eq(sysreg_op0(access.encoding), (esr >> 20) & 3);
         cr_assert_eq(sysreg_op2(access.encoding), (esr >> 17) & 7);
@@ -252,7 +243,7 @@ Test(esr, sysreg_fields)
     }
 }
 
-Test(esr, a_known_sysreg_access)
+CASE(esr, a_known_sysreg_access)
 {
     /* mrs x7, CNTP_CTL_EL0: S3_3_C14_C2_1 */
     struct esr_sysreg access = esr_decode_sysreg(0x6232f8e5);
@@ -262,7 +253,7 @@ Test(esr, a_known_sysreg_access)
     cr_assert(access.read);
 }
 
-Test(esr, sysreg_constants)
+CASE(esr, sysreg_constants)
 {
     /* op0, op1, CRn, CRm, op2 of each name (DDI 0487, D17; IHI 0069, 12.2) */
     cr_assert_eq(SYSREG_ISS_MASK, 0x3ffc1e);
@@ -276,7 +267,7 @@ Test(esr, sysreg_constants)
     cr_assert_eq(SYSREG_ICC_SRE_EL1, 0x3a3018);
 }
 
-Test(esr, wfx)
+CASE(esr, wfx)
 {
     for (unsigned ti = 0; ti < 4; ti++)
         cr_assert_eq((unsigned)esr_decode_wfx(syndrome(0x01, 0x1fffffc | ti)), ti);
@@ -286,7 +277,7 @@ Test(esr, wfx)
     cr_assert_eq(ESR_WFET, 3);
 }
 
-Test(esr, fault_ipa)
+CASE(esr, fault_ipa)
 {
     const uint64_t esr = syndrome(0x24, 0x07);
     const uint64_t far = UINT64_C(0xffff800012345678);
@@ -301,7 +292,7 @@ Test(esr, fault_ipa)
     cr_assert_eq(esr_fault_ipa(esr | (1 << 7), far, 0x90000), 0x9000000);
 }
 
-Test(esr, instruction_length)
+CASE(esr, instruction_length)
 {
     cr_assert_eq(esr_insn_len(UINT64_C(0x56000000)), 4);
     cr_assert_eq(esr_insn_len(UINT64_C(0x54000000)), 2);
@@ -416,7 +407,7 @@ static const struct {
     {0x3d, 1, ": synchronous"},
 };
 
-Test(esr, descriptions)
+CASE(esr, descriptions)
 {
     unsigned long long seen = 0;
 
@@ -433,7 +424,7 @@ Test(esr, descriptions)
         cr_assert((seen >> classes[i].ec) & 1, "class 0x%02x has no case", classes[i].ec);
 }
 
-Test(esr, undefined_classes_are_numbers)
+CASE(esr, undefined_classes_are_numbers)
 {
     for (unsigned ec = 0; ec < 64; ec++) {
         char expect[ESR_DESCRIBE_MAX];
@@ -449,14 +440,14 @@ Test(esr, undefined_classes_are_numbers)
 
 /* Any syndrome in any buffer: the beginning of the whole text, terminated, printable, within the
  * announced length. */
-Test(esr, random_descriptions_fit)
+CASE(esr, random_descriptions_fit)
 {
-    srand(9);
+    uint64_t seed = 9;
     for (int i = 0; i < 50000; i++) {
-        uint64_t esr = random64();
+        uint64_t esr = prng_next(&seed);
         char full[512];
         char cut[512];
-        size_t size = (size_t)rand() % ESR_DESCRIBE_MAX;
+        size_t size = prng_next(&seed) % ESR_DESCRIBE_MAX;
         esr_describe(esr, full, sizeof(full));
         cr_assert_lt(strlen(full), ESR_DESCRIBE_MAX);
         for (const char *c = full; *c != '\0'; c++)
@@ -472,3 +463,5 @@ Test(esr, random_descriptions_fit)
         cr_assert_eq(memcmp(cut, full, shown), 0);
     }
 }
+
+CASES_RUN(esr, NULL, NULL)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /* The double itself: a test that leans on it should not lean on an error of it. */
 #include "base/check.h"
+#include "cases.h"
 #include "fakehal/fakehal.h"
-#include <criterion/criterion.h>
 #include <signal.h>
 #include <string.h>
 
@@ -39,7 +39,7 @@ static void nested(void *ctx)
     halt(ctx);
 }
 
-static void ends_are_caught(void)
+CASE(fakehal, ends_are_caught)
 {
     enum hal_halt_reason reset = HAL_HALT_RESET;
     cr_expect(fakehal_expect_halt(HAL_HALT_RESET, halt, &reset));
@@ -54,7 +54,7 @@ static void ends_are_caught(void)
 
 /* --- Memory --- */
 
-static void memory_is_in_arenas(void)
+CASE(fakehal, memory_is_in_arenas)
 {
     fakehal_add_ram(pa(0x1000), 0x2000);
     fakehal_add_ram(pa(UINT64_C(0x100000000)), UINT64_C(64) << 30);
@@ -90,7 +90,7 @@ static void overlapping_ram_fails(void *ctx)
     fakehal_add_ram(pa(0x2000), 0x1000);
 }
 
-static void records_are_a_ring(void)
+CASE(fakehal, records_are_a_ring)
 {
     for (uint64_t i = 0; i < 65536 + 10; i++)
         fakehal_note(i, 0);
@@ -130,7 +130,7 @@ static void by_default(void *ctx, struct arch_vcpu *v, struct arch_exit *exit)
     exit->kind = ARCH_EXIT_SERROR;
 }
 
-static void script_is_played_in_order(void)
+CASE(fakehal, script_is_played_in_order)
 {
     uint64_t value = 42;
     fakehal_push_exit((struct arch_exit){.esr = 1}, set_x0, expect_x1, &value);
@@ -174,7 +174,7 @@ static void run_with_unsynced_config_fails(void *ctx)
     hal_vcpu_run(&vcpu, &got);
 }
 
-static void registers_move_with_load_and_put(void)
+CASE(fakehal, registers_move_with_load_and_put)
 {
     vcpu.sys[ARCH_VBAR_EL1] = 0x1000;
     cr_expect_eq(hal_vcpu_sysreg_get(&vcpu, ARCH_VBAR_EL1), 0x1000);
@@ -217,7 +217,7 @@ static void access_from_another_cpu_fails(void *ctx)
 #define PRIO(p)   ((uint64_t)(p) << 48)
 #define PINTID(i) ((uint64_t)(i) << 32)
 
-static void elrsr(void)
+CASE(fakehal, elrsr)
 {
     cr_expect_eq(hal_gic_lr_count(), 4);
     cr_expect_eq(hal_gic_lr_empty(&vcpu), 0xf);
@@ -236,7 +236,7 @@ static void lr_out_of_range_fails(void *ctx)
     hal_gic_lr_set(&vcpu, 4, 0);
 }
 
-static void acknowledge_takes_the_most_important(void)
+CASE(fakehal, acknowledge_takes_the_most_important)
 {
     hal_gic_lr_set(&vcpu, 0, PENDING | GROUP1 | PRIO(0xa0) | 40);
     hal_gic_lr_set(&vcpu, 1, PENDING | GROUP1 | PRIO(0x80) | 41);
@@ -260,7 +260,7 @@ static void acknowledge_takes_the_most_important(void)
     cr_expect_eq(fakehal_gic_ack(&vcpu), 40);
 }
 
-static void end_of_interrupt(void)
+CASE(fakehal, end_of_interrupt)
 {
     hal_gic_hcr_set(&vcpu, 1);
     fakehal_gic_enable(&vcpu, false, 0xff);
@@ -286,7 +286,7 @@ static void end_of_interrupt(void)
     cr_expect_eq(fakehal_gic_misr(&vcpu), 0xf);
 }
 
-static void split_priority_drop_and_deactivation(void)
+CASE(fakehal, split_priority_drop_and_deactivation)
 {
     hal_gic_hcr_set(&vcpu, 1);
     fakehal_gic_enable(&vcpu, false, 0xff);
@@ -303,7 +303,7 @@ static void split_priority_drop_and_deactivation(void)
 
 /* --- Interrupts, time --- */
 
-static void interrupts(void)
+CASE(fakehal, interrupts)
 {
     cr_expect_eq(hal_irq_ack(), HAL_INTID_NONE);
     fakehal_irq_pend(0, 40);
@@ -332,7 +332,7 @@ static void end_of_another_interrupt_fails(void *ctx)
     hal_irq_end(5, true);
 }
 
-static void timer_and_idle(void)
+CASE(fakehal, timer_and_idle)
 {
     cr_expect_eq(hal_time_hz(), 62500000);
     hal_timer_arm(100);
@@ -364,7 +364,7 @@ static void count_up(void *ctx)
     ++*(unsigned *)ctx;
 }
 
-static void hooks(void)
+CASE(fakehal, hooks)
 {
     unsigned idle = 0;
     unsigned relax = 0;
@@ -386,7 +386,7 @@ static void answer(void *ctx, struct smc_regs *regs)
     regs->x[0] = 7;
 }
 
-static void console_and_smc(void)
+CASE(fakehal, console_and_smc)
 {
     char buf[4];
     hal_console_write("hello ", 6);
@@ -412,7 +412,7 @@ static void console_and_smc(void)
     cr_expect(fakehal()->nr_smcs == 2 && fakehal()->smc[0].x[0] == 0x84000008);
 }
 
-static void init_is_recorded(void)
+CASE(fakehal, init_is_recorded)
 {
     struct hal_platform platform = {.nr_cpus = 2, .timer_hyp_intid = 29};
     struct arch_idregs regs;
@@ -427,7 +427,7 @@ static void init_is_recorded(void)
 
 /* --- What breaks the contract --- */
 
-static void misuse_fails_the_test(void)
+CASE(fakehal, misuse_fails_the_test)
 {
     static void (*const misuse[])(void *ctx) = {
         unmap_of_a_stranger_fails,    overlapping_ram_fails,
@@ -457,44 +457,4 @@ Test(fakehal, unexpected_check_aborts, .signal = SIGABRT)
     HV_CHECK(1 == 2);
 }
 
-/* --- The tests: a process for each group, fresh state for each case --- */
-
-static void run(void (*const *cases)(void), size_t n)
-{
-    for (size_t i = 0; i < n; i++) {
-        setup();
-        cases[i]();
-    }
-}
-
-Test(fakehal, ends)
-{
-    void (*const cases[])(void) = {ends_are_caught, misuse_fails_the_test};
-    run(cases, sizeof(cases) / sizeof(cases[0]));
-}
-
-Test(fakehal, memory)
-{
-    void (*const cases[])(void) = {memory_is_in_arenas, records_are_a_ring};
-    run(cases, sizeof(cases) / sizeof(cases[0]));
-}
-
-Test(fakehal, vcpus)
-{
-    void (*const cases[])(void) = {script_is_played_in_order, registers_move_with_load_and_put};
-    run(cases, sizeof(cases) / sizeof(cases[0]));
-}
-
-Test(fakehal, gic)
-{
-    void (*const cases[])(void) = {elrsr, acknowledge_takes_the_most_important, end_of_interrupt,
-                                   split_priority_drop_and_deactivation};
-    run(cases, sizeof(cases) / sizeof(cases[0]));
-}
-
-Test(fakehal, machine)
-{
-    void (*const cases[])(void) = {interrupts, timer_and_idle, hooks, console_and_smc,
-                                   init_is_recorded};
-    run(cases, sizeof(cases) / sizeof(cases[0]));
-}
+CASES_RUN(fakehal, setup, NULL)

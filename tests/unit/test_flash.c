@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
+#include "cases.h"
 #include "dev/flash.h"
-#include <criterion/criterion.h>
 
-Test(flash, reads_as_erased_and_ignores_writes)
+CASE(flash, reads_as_erased_and_ignores_writes)
 {
     static const struct {
         uint8_t size;
@@ -18,3 +18,5 @@ Test(flash, reads_as_erased_and_ignores_writes)
         cr_assert_eq(read.value, rows[i].ones);
     }
 }
+
+CASES_RUN(flash, NULL, NULL)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 #include "base/fmt.h"
-#include <criterion/criterion.h>
+#include "cases.h"
 #include <limits.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -28,14 +28,14 @@
         cr_assert_eq(len_, (int)strlen(text));                                                     \
     } while (0)
 
-Test(fmt, plain_text_and_percent)
+CASE(fmt, plain_text_and_percent)
 {
     EXPECT("", "%s", "");
     EXPECT("plain", "plain");
     EXPECT("100% of %d", "100%% of %%d");
 }
 
-Test(fmt, integers)
+CASE(fmt, integers)
 {
     EXPECT("0 -1 42", "%d %i %u", 0, -1, 42u);
     EXPECT("-2147483648", "%d", INT_MIN);
@@ -47,7 +47,7 @@ Test(fmt, integers)
     EXPECT("-6", "%zd", (size_t)-6);
 }
 
-Test(fmt, flags_width_precision)
+CASE(fmt, flags_width_precision)
 {
     EXPECT("    42|42    |000042", "%6d|%-6d|%06d", 42, 42, 42);
     EXPECT("-00042|  -042", "%06d|%6.3d", -42, -42);
@@ -58,7 +58,7 @@ Test(fmt, flags_width_precision)
     EXPECT("00007", "%.*d", 5, 7);
 }
 
-Test(fmt, characters_and_strings)
+CASE(fmt, characters_and_strings)
 {
     EXPECT("x  |  x", "%-3c|%3c", 'x', 'x');
     EXPECT("  abc|abc  |ab", "%5s|%-5s|%.2s", "abc", "abc", "abc");
@@ -66,7 +66,7 @@ Test(fmt, characters_and_strings)
     EXPECT("ab||abc", "%.*s|%.0s|%.*s", 2, "abc", "abc", -1, "abc");
 }
 
-Test(fmt, a_nul_character_is_part_of_the_text)
+CASE(fmt, a_nul_character_is_part_of_the_text)
 {
     char out[4];
 
@@ -74,7 +74,7 @@ Test(fmt, a_nul_character_is_part_of_the_text)
     cr_assert_eq(memcmp(out, "a\0b", 4), 0);
 }
 
-Test(fmt, a_precision_bounds_what_is_read)
+CASE(fmt, a_precision_bounds_what_is_read)
 {
     /* Under AddressSanitizer, a read of text[4] stops the test. */
     char *text = malloc(4);
@@ -85,7 +85,7 @@ Test(fmt, a_precision_bounds_what_is_read)
     free(text);
 }
 
-Test(fmt, pointers)
+CASE(fmt, pointers)
 {
     EXPECT("0x0", "%p", NULL);
     EXPECT("0x1234abcd", "%p", (void *)(uintptr_t)0x1234abcd);
@@ -93,7 +93,7 @@ Test(fmt, pointers)
 }
 
 /* From the unknown conversion on, everything is copied; none of these calls passes an argument. */
-Test(fmt, unknown_conversions_are_visible_and_read_nothing)
+CASE(fmt, unknown_conversions_are_visible_and_read_nothing)
 {
     const char *const formats[] = {
         "%",     "%q",     "%n",   "%f then %s", "%5",    "%-",    "%.",   "%ls %d",
@@ -113,7 +113,7 @@ Test(fmt, unknown_conversions_are_visible_and_read_nothing)
     EXPECT("1 %q 100%% %s", "%d %q 100%% %s", 1);
 }
 
-Test(fmt, every_buffer_size)
+CASE(fmt, every_buffer_size)
 {
     const char expect[] = "id=-42 name=guest 0x00ff";
     char out[64];
@@ -132,7 +132,7 @@ Test(fmt, every_buffer_size)
     cr_assert_eq(fmt_snprintf(NULL, 0, "%d", 12345), 5);
 }
 
-Test(fmt, huge_widths_end_soon_and_saturate)
+CASE(fmt, huge_widths_end_soon_and_saturate)
 {
     char out[8];
 
@@ -291,7 +291,7 @@ static void sample_check(const struct sample *s, uint64_t value, size_t size)
                  s->format, value, size, size > 0 ? got : "", size > 0 ? expect : "");
 }
 
-Test(fmt, random_conversions_against_libc)
+CASE(fmt, random_conversions_against_libc)
 {
     srand(4);
     for (int i = 0; i < 100000; i++) {
@@ -303,7 +303,7 @@ Test(fmt, random_conversions_against_libc)
 
 /* Any bytes at all: the text is bounded and terminated, and nothing is read without an argument
  * being there. */
-Test(fmt, random_formats_stay_in_the_buffer)
+CASE(fmt, random_formats_stay_in_the_buffer)
 {
     static const char alphabet[] = "%%%%%-0#.*159dxsclhzj q\xff";
     char format[24];
@@ -332,3 +332,5 @@ Test(fmt, random_formats_stay_in_the_buffer)
             cr_assert_eq(out[n], '#');
     }
 }
+
+CASES_RUN(fmt, NULL, NULL)

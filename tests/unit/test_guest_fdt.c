@@ -1,21 +1,21 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 #include "boot/guest_fdt.h"
 #include "boot/platform.h"
-#include "dev_fixture.h"
-#include <libfdt.h>
-
-static _Alignas(8) unsigned char tree[0x10000];
+#include "fdt_fixture.h"
+#include "vm_fixture.h"
 
 static const struct image_layout no_initrd = {.kernel = 0x40000000, .dtb = 0x48000000};
 static const struct image_layout with_initrd = {.initrd = 0x148000000, .initrd_size = 0x1234567};
 
-static void build(struct fixture *f, uint32_t vcpus, const struct image_layout *layout)
+static struct fixture f;
+
+static void build(uint32_t vcpus, const struct image_layout *layout)
 {
-    fixture_hv(f, MIB(8));
-    f->config.bootargs = "console=ttyAMA0 quiet";
-    fixture_create(f, vcpus);
+    fixture_hv(&f, MIB(8), 1);
+    f.config.bootargs = "console=ttyAMA0 quiet";
+    fixture_create(&f, vcpus);
     memset(tree, 0xa5, sizeof(tree));
-    cr_assert_eq(guest_fdt_build(f->vm, layout, tree, sizeof(tree)), HV_OK);
+    cr_assert_eq(guest_fdt_build(f.vm, layout, tree, sizeof(tree)), HV_OK);
     cr_assert_eq(fdt_check_full(tree, sizeof(tree)), 0);
 }
 
@@ -31,11 +31,9 @@ static void expect_bytes(const char *path, const char *name, const void *data, s
 
 static void expect_cells_n(const char *path, const char *name, const uint32_t *cells, size_t n)
 {
-    fdt32_t out[16];
+    fdt32_t out[TREE_CELLS_MAX];
 
-    cr_assert_leq(n, 16);
-    for (size_t i = 0; i < n; i++)
-        fdt32_st(&out[i], cells[i]);
+    tree_encode(out, cells, n);
     expect_bytes(path, name, out, n * 4);
 }
 
@@ -50,11 +48,9 @@ static void expect_no(const char *path, const char *name)
                  name);
 }
 
-Test(guest_fdt, one_vcpu)
+CASE(guest_fdt, one_vcpu)
 {
-    struct fixture f;
-
-    build(&f, 1, &no_initrd);
+    build(1, &no_initrd);
     expect_strings("/", "compatible", "halcyon,virt\0linux,dummy-virt");
     expect_cells("/", "#address-cells", 2);
     expect_cells("/", "#size-cells", 2);
@@ -72,15 +68,13 @@ Test(guest_fdt, one_vcpu)
     expect_no("/cpus/cpu@0", "enable-method");
     expect_strings("/psci", "compatible", "arm,psci-1.0\0arm,psci-0.2");
     expect_strings("/psci", "method", "hvc");
-    fixture_end(&f);
 }
 
-Test(guest_fdt, interrupts)
+CASE(guest_fdt, interrupts)
 {
-    struct fixture f;
     uint32_t gic;
 
-    build(&f, 1, &no_initrd);
+    build(1, &no_initrd);
     gic = fdt_get_phandle(tree, fdt_path_offset(tree, "/intc@8000000"));
     cr_assert_neq(gic, 0);
     expect_cells("/", "interrupt-parent", gic);
@@ -91,15 +85,13 @@ Test(guest_fdt, interrupts)
     expect_strings("/timer", "compatible", "arm,armv8-timer\0arm,armv7-timer");
     expect_cells("/timer", "interrupts", 1, 13, 4, 1, 14, 4, 1, 11, 4, 1, 10, 4);
     expect_bytes("/timer", "always-on", "", 0);
-    fixture_end(&f);
 }
 
-Test(guest_fdt, uart)
+CASE(guest_fdt, uart)
 {
-    struct fixture f;
     uint32_t clock;
 
-    build(&f, 1, &no_initrd);
+    build(1, &no_initrd);
     clock = fdt_get_phandle(tree, fdt_path_offset(tree, "/clock-24000000"));
     cr_assert_neq(clock, 0);
     expect_strings("/clock-24000000", "compatible", "fixed-clock");
@@ -110,14 +102,11 @@ Test(guest_fdt, uart)
     expect_cells("/pl011@9000000", "interrupts", 0, 1, 4);
     expect_cells("/pl011@9000000", "clocks", clock, clock);
     expect_strings("/pl011@9000000", "clock-names", "uartclk\0apb_pclk");
-    fixture_end(&f);
 }
 
-Test(guest_fdt, several_vcpus_and_an_initrd)
+CASE(guest_fdt, several_vcpus_and_an_initrd)
 {
-    struct fixture f;
-
-    build(&f, 4, &with_initrd);
+    build(4, &with_initrd);
     f.vm->vcpu[3].arch.config.vmpidr_el2 = 0xff80000000 | 0x40010203;
     cr_assert_eq(guest_fdt_build(f.vm, &with_initrd, tree, sizeof(tree)), HV_OK);
     expect_cells("/chosen", "linux,initrd-start", 1, 0x48000000);
@@ -126,27 +115,22 @@ Test(guest_fdt, several_vcpus_and_an_initrd)
     expect_strings("/cpus/cpu@2", "enable-method", "psci");
     expect_cells("/cpus/cpu@ff00010203", "reg", 0xff, 0x00010203);
     expect_cells("/intc@8000000", "reg", 0, 0x8000000, 0, 0x10000, 0, 0x80a0000, 0, 0x80000);
-    fixture_end(&f);
 }
 
-Test(guest_fdt, no_bootargs)
+CASE(guest_fdt, no_bootargs)
 {
-    struct fixture f;
-
-    build(&f, 1, &no_initrd);
+    build(1, &no_initrd);
     f.config.bootargs = "";
     cr_assert_eq(guest_fdt_build(f.vm, &no_initrd, tree, sizeof(tree)), HV_OK);
     expect_no("/chosen", "bootargs");
-    fixture_end(&f);
 }
 
 /* At every size a whole tree or an error. */
-Test(guest_fdt, too_small_a_buffer)
+CASE(guest_fdt, too_small_a_buffer)
 {
-    struct fixture f;
     size_t fitting = 0;
 
-    build(&f, 2, &with_initrd);
+    build(2, &with_initrd);
     for (size_t size = 0; size < 4096; size += 4) {
         unsigned char *buf = malloc(size + 1);
         hv_err err = guest_fdt_build(f.vm, &with_initrd, buf, size);
@@ -161,17 +145,15 @@ Test(guest_fdt, too_small_a_buffer)
     }
     cr_expect_gt(fitting, 100);
     cr_expect_lt(fitting, 900);
-    fixture_end(&f);
 }
 
 /* Another reader of trees that follows the same bindings must understand it. */
-Test(guest_fdt, platform_discovery_reads_it)
+CASE(guest_fdt, platform_discovery_reads_it)
 {
-    struct fixture f;
     struct hal_platform out;
     char reason[PLATFORM_REASON_MAX];
 
-    build(&f, 2, &no_initrd);
+    build(2, &no_initrd);
     /* A guest has no EL2 and no maintenance interrupt; everything before it is found. */
     cr_expect_eq(platform_discover(tree, sizeof(tree), 1, &out, reason), HV_ERR_FORMAT);
     cr_expect_str_eq(reason, "/intc@8000000: interrupts: there is no number 0");
@@ -179,5 +161,11 @@ Test(guest_fdt, platform_discovery_reads_it)
     cr_expect_eq(out.ram[0].base, 0x40000000);
     cr_expect_eq(out.ram[0].size, 0x200000);
     cr_expect_eq(out.gicr[0].size, 0x40000);
+}
+
+static void finish(void)
+{
     fixture_end(&f);
 }
+
+CASES_RUN(guest_fdt, NULL, finish)

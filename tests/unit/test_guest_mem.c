@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
+#include "cases.h"
 #include "fakehal/fakehal.h"
 #include "mem/guest_mem.h"
-#include <criterion/criterion.h>
 #include <string.h>
 
 #define K4    UINT64_C(0x1000)
@@ -42,7 +42,7 @@ static void setup(void)
     fakehal_log_clear();
 }
 
-static void teardown(void)
+static void finish(void)
 {
     cr_expect_eq(fakehal()->maps, fakehal()->unmaps + 1,
                  "all but the pool's bookkeeping is unmapped");
@@ -53,7 +53,7 @@ static const unsigned char *host(uint64_t at)
     return fakehal_mem(pa(at), 1);
 }
 
-static void write_across_pages_is_cleaned(void)
+CASE(guest_mem, write_across_pages_is_cleaned)
 {
     cr_assert_eq(guest_mem_write(&s2, ipa(IPA + K4 - 3), "abcdefg", 7), HV_OK);
     cr_expect_eq(memcmp(host(GUEST + 6 * K4 - 3), "abc", 3), 0);
@@ -66,7 +66,7 @@ static void write_across_pages_is_cleaned(void)
     cr_expect(fakehal_log(1)->addr == GUEST + 2 * K4 && fakehal_log(1)->len == 4);
 }
 
-static void read_across_pages(void)
+CASE(guest_mem, read_across_pages)
 {
     memcpy(fakehal_mem(pa(GUEST + 6 * K4 - 2), 2), "12", 2);
     memcpy(fakehal_mem(pa(GUEST + 2 * K4), K4), "345", 3);
@@ -76,7 +76,7 @@ static void read_across_pages(void)
     cr_expect_eq(fakehal()->count[FAKEHAL_CACHE_OP], 0);
 }
 
-static void within_a_large_block(void)
+CASE(guest_mem, within_a_large_block)
 {
     static unsigned char big[0x180000];
     memset(big, 0x5a, sizeof(big));
@@ -87,13 +87,13 @@ static void within_a_large_block(void)
     cr_expect_eq(fakehal()->count[FAKEHAL_CACHE_OP], 1, "one entry, one stretch");
 }
 
-static void nothing(void)
+CASE(guest_mem, nothing)
 {
     cr_expect_eq(guest_mem_write(&s2, ipa(UINT64_MAX), "x", 0), HV_OK);
     cr_expect_eq(guest_mem_read(&s2, ipa(0), NULL, 0), HV_OK);
 }
 
-static void permissions(void)
+CASE(guest_mem, permissions)
 {
     char c[2] = "?";
     cr_expect_eq(guest_mem_write(&s2, ipa(IPA + 2 * K4), "x", 1), HV_ERR_PERM);
@@ -106,7 +106,7 @@ static void permissions(void)
     cr_expect_eq(*host(GUEST + 7 * K4), 'x');
 }
 
-static void stops_at_what_is_not_mapped(void)
+CASE(guest_mem, stops_at_what_is_not_mapped)
 {
     char got[8] = "";
     cr_expect_eq(guest_mem_write(&s2, ipa(IPA + 3 * K4), "x", 1), HV_ERR_NOENT);
@@ -118,7 +118,7 @@ static void stops_at_what_is_not_mapped(void)
     cr_expect_eq(got[2], 0);
 }
 
-static void address_space_ends(void)
+CASE(guest_mem, address_space_ends)
 {
     char got[8];
     uint64_t end = UINT64_C(1) << 44;
@@ -131,27 +131,4 @@ static void address_space_ends(void)
     cr_expect_eq(guest_mem_read(&s2, ipa(IPA + 2 * M2), got, 1), HV_ERR_RANGE);
 }
 
-/* --- The tests: a process for each group, fresh state for each case --- */
-
-static void run(void (*const *cases)(void), size_t n)
-{
-    for (size_t i = 0; i < n; i++) {
-        setup();
-        cases[i]();
-        teardown();
-    }
-}
-
-Test(guest_mem, copies)
-{
-    static void (*const cases[])(void) = {write_across_pages_is_cleaned, read_across_pages,
-                                          within_a_large_block, nothing};
-    run(cases, sizeof(cases) / sizeof(cases[0]));
-}
-
-Test(guest_mem, refusals)
-{
-    static void (*const cases[])(void) = {permissions, stops_at_what_is_not_mapped,
-                                          address_space_ends};
-    run(cases, sizeof(cases) / sizeof(cases[0]));
-}
+CASES_RUN(guest_mem, setup, finish)

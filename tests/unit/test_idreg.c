@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 #include "arch/idreg.h"
 #include "arch/sysreg.h"
-#include <criterion/criterion.h>
+#include "cases.h"
 #include <string.h>
 
 /* What a guest sees for each value 0..15 of the CPU's field, one hexadecimal digit each. */
@@ -129,7 +129,7 @@ static uint64_t digit(char c)
 }
 
 /* Every field of every register with every value, before a background of zeros and of ones. */
-Test(idreg, every_field_with_every_value)
+CASE(idreg, every_field_with_every_value)
 {
     for (unsigned index = 0; index < 56; index++) {
         for (unsigned lsb = 0; lsb < 64; lsb += 4) {
@@ -148,7 +148,7 @@ Test(idreg, every_field_with_every_value)
     }
 }
 
-Test(idreg, aarch32_is_hidden)
+CASE(idreg, aarch32_is_hidden)
 {
     struct arch_idregs raw, guest;
 
@@ -158,7 +158,7 @@ Test(idreg, aarch32_is_hidden)
         cr_assert_eq(guest.reg[i], 0, "CRm %u op2 %u", 1 + i / 8, i % 8);
 }
 
-Test(idreg, midr_and_ctr_pass)
+CASE(idreg, midr_and_ctr_pass)
 {
     struct arch_idregs raw = {.midr = 0x411fd070, .ctr = 0x8444c004};
     struct arch_idregs guest;
@@ -168,7 +168,7 @@ Test(idreg, midr_and_ctr_pass)
     cr_assert_eq(guest.ctr, 0x8444c004);
 }
 
-Test(idreg, cortex_a57)
+CASE(idreg, cortex_a57)
 {
     /* From its Technical Reference Manual (DDI 0488), revision r1p0 with the Cryptographic
      * Extension. */
@@ -193,7 +193,7 @@ Test(idreg, cortex_a57)
     cr_assert_eq(idreg_pa_bits(&guest), 40);
 }
 
-Test(idreg, the_guest_may_be_written_over_garbage)
+CASE(idreg, the_guest_may_be_written_over_garbage)
 {
     struct arch_idregs raw = {0};
     struct arch_idregs a, b;
@@ -208,7 +208,7 @@ Test(idreg, the_guest_may_be_written_over_garbage)
 /* DDI 0487, D17.2: ID_AA64MMFR0_EL1.PARange 0..7 */
 static const unsigned pa_ranges[] = {32, 36, 40, 42, 44, 48, 52, 56};
 
-Test(idreg, pa_range_is_rounded_down)
+CASE(idreg, pa_range_is_rounded_down)
 {
     struct arch_idregs raw = {0};
     struct arch_idregs guest;
@@ -230,7 +230,7 @@ Test(idreg, pa_range_is_rounded_down)
     cr_assert_eq(guest.reg[48] & 15, 7);
 }
 
-Test(idreg, pa_bits)
+CASE(idreg, pa_bits)
 {
     for (unsigned range = 0; range < 16; range++) {
         struct arch_idregs regs = {0};
@@ -239,7 +239,7 @@ Test(idreg, pa_bits)
     }
 }
 
-Test(idreg, index_of_every_encoding)
+CASE(idreg, index_of_every_encoding)
 {
     for (uint32_t encoding = 0; encoding < UINT32_C(1) << 22; encoding++) {
         unsigned index = 1000;
@@ -256,7 +256,7 @@ Test(idreg, index_of_every_encoding)
     cr_assert_not(idreg_index(UINT32_C(0x80300002), &index));
 }
 
-Test(idreg, names_of_indices)
+CASE(idreg, names_of_indices)
 {
     cr_assert_eq(IDREG_PFR0, 24);
     cr_assert_eq(IDREG_PFR1, 25);
@@ -273,7 +273,7 @@ Test(idreg, names_of_indices)
     cr_assert_eq(IDREG_COUNT, 56);
 }
 
-Test(idreg, debug_register_counts)
+CASE(idreg, debug_register_counts)
 {
     for (unsigned n = 0; n < 16; n++) {
         struct arch_idregs regs = {0};
@@ -285,7 +285,7 @@ Test(idreg, debug_register_counts)
     }
 }
 
-Test(idreg, pauth_in_any_form)
+CASE(idreg, pauth_in_any_form)
 {
     for (unsigned index = 0; index < 56; index++) {
         for (unsigned bit = 0; bit < 64; bit++) {
@@ -300,7 +300,7 @@ Test(idreg, pauth_in_any_form)
     }
 }
 
-Test(idreg, vmid_size)
+CASE(idreg, vmid_size)
 {
     for (unsigned value = 0; value < 16; value++) {
         struct arch_idregs regs = {0};
@@ -308,3 +308,5 @@ Test(idreg, vmid_size)
         cr_assert_eq(idreg_vmid16(&regs), value == 2, "VMIDBits %u", value);
     }
 }
+
+CASES_RUN(idreg, NULL, NULL)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 #include "boot/image.h"
-#include "dev_fixture.h"
+#include "prng.h"
+#include "vm_fixture.h"
 #include <libfdt.h>
 
 #define M   UINT64_C(0x100000)
@@ -80,7 +81,7 @@ static void expect_refused(hv_err err, const char *text)
     cr_expect_str_eq(reason, text);
 }
 
-Test(image, arm64_image)
+CASE(image, arm64_image)
 {
     image(512 * M, 30 * M, 0, 31 * M);
     initrd(5 * M);
@@ -100,7 +101,7 @@ Test(image, arm64_image)
     expect_layout(RAM, 21 * M, RAM + 32 * M, RAM + 34 * M);
 }
 
-Test(image, arm64_image_before_3_17)
+CASE(image, arm64_image_before_3_17)
 {
     /* image_size 0: text_offset may be in any byte order, and is 0x80000. */
     image(512 * M, 10 * M, 0x800000000000000, 0);
@@ -108,7 +109,7 @@ Test(image, arm64_image_before_3_17)
     expect_layout(RAM + 0x80000, 10 * M, 0, RAM + 128 * M);
 }
 
-Test(image, flat_image)
+CASE(image, flat_image)
 {
     /* U-Boot looks for its devicetree at the start of RAM. */
     flat(128 * M, M);
@@ -122,7 +123,7 @@ Test(image, flat_image)
     expect_layout(RAM + 0x80000, 63, 0, RAM);
 }
 
-Test(image, fits_exactly)
+CASE(image, fits_exactly)
 {
     image(16 * M, 15 * M, 0, 16 * M - 0x10000);
     expect_layout(RAM, 16 * M - 0x10000, 0, RAM + 16 * M - 0x10000);
@@ -145,7 +146,7 @@ Test(image, fits_exactly)
                    "kernel: needs 513 KiB at 0x40080000, the VM has 1024 KiB at 0x40000000");
 }
 
-Test(image, kernel_refused)
+CASE(image, kernel_refused)
 {
     image(512 * M, 30 * M, 0, 513 * M);
     expect_refused(HV_ERR_RANGE,
@@ -184,7 +185,7 @@ static void initrd_at(uint64_t at)
     config.initrd_address = at;
 }
 
-Test(image, fixed_addresses)
+CASE(image, fixed_addresses)
 {
     image(512 * M, 10 * M, 0x80000, 10 * M);
     initrd(3 * M);
@@ -202,7 +203,7 @@ Test(image, fixed_addresses)
     expect_layout(RAM + 14 * M, 2 * M, RAM, RAM + 12 * M);
 }
 
-Test(image, fixed_addresses_refused)
+CASE(image, fixed_addresses_refused)
 {
     image(16 * M, 4 * M, 0x80000, 4 * M);
     initrd(2 * M);
@@ -230,25 +231,25 @@ Test(image, fixed_addresses_refused)
 }
 
 /* Whatever the sizes and addresses: a sound layout or a reason. */
-Test(image, random_layouts)
+CASE(image, random_layouts)
 {
     uint64_t state = 0x1a9e;
     unsigned good = 0;
 
     for (unsigned i = 0; i < 8000; i++) {
-        uint64_t r = fixture_random(&state);
-        uint64_t memory = M + fixture_random(&state) % (64 * M) / 4096 * 4096;
-        uint64_t size = 64 + fixture_random(&state) % (memory / 2);
+        uint64_t r = prng_next(&state);
+        uint64_t memory = M + prng_next(&state) % (64 * M) / 4096 * 4096;
+        uint64_t size = 64 + prng_next(&state) % (memory / 2);
         if ((r & 1) != 0)
-            image(memory, size, r >> 8 & 0x1ffffc, fixture_random(&state) % memory);
+            image(memory, size, r >> 8 & 0x1ffffc, prng_next(&state) % memory);
         else
             flat(memory, size);
         if ((r & 2) != 0)
-            initrd(1 + fixture_random(&state) % (memory / 2));
+            initrd(1 + prng_next(&state) % (memory / 2));
         if ((r & 12) == 12)
-            kernel_at(RAM - M + fixture_random(&state) % (memory + 2 * M) / 4096 * 4096);
+            kernel_at(RAM - M + prng_next(&state) % (memory + 2 * M) / 4096 * 4096);
         if ((r & 48) == 48)
-            initrd_at(RAM - M + fixture_random(&state) % (memory + 2 * M) / 4096 * 4096);
+            initrd_at(RAM - M + prng_next(&state) % (memory + 2 * M) / 4096 * 4096);
         if (image_layout(&config, &layout, reason) == HV_OK) {
             check_layout();
             good++;
@@ -273,7 +274,7 @@ static unsigned char guest_byte(struct fixture *f, uint64_t at)
 
 static void load_setup(struct fixture *f, unsigned char *kernel, size_t size)
 {
-    fixture_hv(f, MIB(16));
+    fixture_hv(f, MIB(16), 1);
     for (size_t i = 0; i < size; i++)
         kernel[i] = (unsigned char)(i * 7 + i / 256);
     f->config.memory = 4 * M;
@@ -283,7 +284,7 @@ static void load_setup(struct fixture *f, unsigned char *kernel, size_t size)
     cr_assert_eq(image_layout(&f->config, &layout, reason), HV_OK, "%s", reason);
 }
 
-Test(image, loads)
+CASE(image, loads)
 {
     static unsigned char kernel[0x190001];
     struct fixture f;
@@ -309,7 +310,7 @@ Test(image, loads)
     fixture_end(&f);
 }
 
-Test(image, load_fails)
+CASE(image, load_fails)
 {
     static unsigned char kernel[4096];
     static char bootargs[4096];
@@ -331,3 +332,5 @@ Test(image, load_fails)
     cr_expect_eq(image_load(f.vm, &layout), HV_ERR_NOENT);
     fixture_end(&f);
 }
+
+CASES_RUN(image, NULL, NULL)

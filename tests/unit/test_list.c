@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 #include "base/list.h"
-#include <criterion/criterion.h>
+#include "cases.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -28,7 +28,7 @@ static void expect_list(struct list_node *head, const int *values, size_t count)
     cr_assert_eq(list_empty(head), count == 0);
 }
 
-Test(list, starts_empty)
+CASE(list, starts_empty)
 {
     struct list_node head;
 
@@ -37,7 +37,7 @@ Test(list, starts_empty)
     expect_list(&head, NULL, 0);
 }
 
-Test(list, insert_at_both_ends_and_between)
+CASE(list, insert_at_both_ends_and_between)
 {
     struct list_node head;
     struct item a = {.value = 1}, b = {.value = 2}, c = {.value = 3};
@@ -49,7 +49,7 @@ Test(list, insert_at_both_ends_and_between)
     expect_list(&head, (const int[]){1, 2, 3}, 3);
 }
 
-Test(list, removing_twice_is_harmless)
+CASE(list, removing_twice_is_harmless)
 {
     struct list_node head;
     struct item a = {.value = 1}, b = {.value = 2};
@@ -67,7 +67,7 @@ Test(list, removing_twice_is_harmless)
 
 #define MODEL_ITEMS 24
 
-Test(list, random_operations_against_an_array)
+CASE(list, random_operations_against_an_array)
 {
     struct item items[MODEL_ITEMS];
     int model[MODEL_ITEMS];
@@ -100,3 +100,5 @@ Test(list, random_operations_against_an_array)
         expect_list(&head, model, count);
     }
 }
+
+CASES_RUN(list, NULL, NULL)

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 #include "base/lock.h"
-#include <criterion/criterion.h>
+#include "cases.h"
 #include <pthread.h>
 #include <sched.h>
 
-Test(lock, ranks_are_in_the_documented_order)
+CASE(lock, ranks_are_in_the_documented_order)
 {
     cr_assert_lt(LOCK_RANK_REGISTRY, LOCK_RANK_VM);
     cr_assert_lt(LOCK_RANK_VM, LOCK_RANK_S2);
@@ -15,7 +15,7 @@ Test(lock, ranks_are_in_the_documented_order)
     cr_assert_lt(LOCK_RANK_POOL, LOCK_RANK_LOG);
 }
 
-Test(lock, tickets)
+CASE(lock, tickets)
 {
     struct spinlock lock;
 
@@ -30,7 +30,7 @@ Test(lock, tickets)
     cr_assert_eq(atomic_load(&lock.owner), 1);
 }
 
-Test(lock, tickets_wrap)
+CASE(lock, tickets_wrap)
 {
     struct spinlock lock;
 
@@ -68,7 +68,7 @@ static void *count_up(void *arg)
     return NULL;
 }
 
-Test(lock, excludes_another_thread)
+CASE(lock, excludes_another_thread)
 {
     struct shared shared = {.counter = 0};
     pthread_t other;
@@ -79,3 +79,5 @@ Test(lock, excludes_another_thread)
     cr_assert_eq(pthread_join(other, NULL), 0);
     cr_assert_eq(shared.counter, 2 * ROUNDS);
 }
+
+CASES_RUN(lock, NULL, NULL)

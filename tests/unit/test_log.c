@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 #include "base/log.h"
-#include <criterion/criterion.h>
+#include "cases.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -48,7 +48,7 @@ static void record_init(struct record *record)
 static const char *const levels[] = {"error", "warn", "notice", "info", "debug"};
 static const char *const modules[] = {"boot", "mem", "vgic", "vm", "dev", "psci", "exit", "role"};
 
-Test(log, line_format)
+CASE(log, line_format)
 {
     struct record r;
 
@@ -61,7 +61,7 @@ Test(log, line_format)
                  "lock not released");
 }
 
-Test(log, time_format)
+CASE(log, time_format)
 {
     const struct {
         uint64_t micros;
@@ -86,7 +86,7 @@ Test(log, time_format)
     }
 }
 
-Test(log, every_level_of_every_module_is_named_and_filtered)
+CASE(log, every_level_of_every_module_is_named_and_filtered)
 {
     struct record r;
     char expect[80];
@@ -109,7 +109,7 @@ Test(log, every_level_of_every_module_is_named_and_filtered)
     }
 }
 
-Test(log, starts_at_notice)
+CASE(log, starts_at_notice)
 {
     struct record r;
 
@@ -122,7 +122,7 @@ Test(log, starts_at_notice)
 
 /* Texts around the length that just fits: the line never exceeds the limit and shows that it was
  * cut. */
-Test(log, long_text_is_cut)
+CASE(log, long_text_is_cut)
 {
     const char prefix[] = "[halcyon 0.000000] notice vm: ";
     const size_t fits = 255 - strlen(prefix);
@@ -143,7 +143,7 @@ Test(log, long_text_is_cut)
     }
 }
 
-Test(log, text_cannot_forge_a_line)
+CASE(log, text_cannot_forge_a_line)
 {
     struct record r;
 
@@ -152,7 +152,7 @@ Test(log, text_cannot_forge_a_line)
     cr_assert_str_eq(r.line, "[halcyon 0.000000] warn boot: a?[halcyon 9.9] b??[2J????~ \n");
 }
 
-Test(log, a_disabled_line_takes_neither_time_nor_lock)
+CASE(log, a_disabled_line_takes_neither_time_nor_lock)
 {
     struct record r;
 
@@ -162,7 +162,7 @@ Test(log, a_disabled_line_takes_neither_time_nor_lock)
     cr_assert_eq(atomic_load(&r.log.lock.next), 0);
 }
 
-Test(log, levels_from_a_specification)
+CASE(log, levels_from_a_specification)
 {
     struct record r;
 
@@ -180,7 +180,7 @@ Test(log, levels_from_a_specification)
     cr_assert_eq(r.log.level[LOG_MOD_BOOT], LOG_ERROR);
 }
 
-Test(log, every_name_is_understood)
+CASE(log, every_name_is_understood)
 {
     struct record r;
     char spec[40];
@@ -195,7 +195,7 @@ Test(log, every_name_is_understood)
     }
 }
 
-Test(log, malformed_specifications_change_nothing)
+CASE(log, malformed_specifications_change_nothing)
 {
     const char *const specs[] = {
         "",
@@ -237,7 +237,7 @@ Test(log, malformed_specifications_change_nothing)
     }
 }
 
-Test(log, escape_known_texts)
+CASE(log, escape_known_texts)
 {
     char out[64];
 
@@ -251,7 +251,7 @@ Test(log, escape_known_texts)
     cr_assert_eq(log_escape(out, sizeof(out), "x", 1), out);
 }
 
-Test(log, escape_cuts_between_characters)
+CASE(log, escape_cuts_between_characters)
 {
     char out[8];
 
@@ -293,7 +293,7 @@ static void expect_unescaped(const char *text, const char *bytes, size_t len)
     cr_assert_eq(*text, '\0');
 }
 
-Test(log, escape_is_reversible)
+CASE(log, escape_is_reversible)
 {
     char bytes[32];
     char out[4 * sizeof(bytes) + 1];
@@ -306,3 +306,5 @@ Test(log, escape_is_reversible)
         expect_unescaped(log_escape(out, sizeof(out), bytes, len), bytes, len);
     }
 }
+
+CASES_RUN(log, NULL, NULL)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
+#include "cases.h"
+#include "prng.h"
 #include "vm/mmio_bus.h"
-#include "vm_fixture.h"
 
 static bool no_access(void *dev, struct mmio_access *access)
 {
@@ -16,7 +17,7 @@ static hv_err add(struct mmio_bus *bus, uint64_t base, uint64_t size)
     return mmio_bus_add(bus, &region);
 }
 
-FIXTURE_TEST(mmio_bus, finds_first_and_last_byte_only)
+CASE(mmio_bus, finds_first_and_last_byte_only)
 {
     struct mmio_bus bus = {0};
 
@@ -35,7 +36,7 @@ FIXTURE_TEST(mmio_bus, finds_first_and_last_byte_only)
     cr_assert_null(mmio_bus_find(&bus, ipa(UINT64_MAX)));
 }
 
-FIXTURE_TEST(mmio_bus, refuses_what_cannot_be)
+CASE(mmio_bus, refuses_what_cannot_be)
 {
     struct mmio_bus bus = {0};
     const struct mmio_region deaf = {.base = 0x1000, .size = 1};
@@ -53,7 +54,7 @@ FIXTURE_TEST(mmio_bus, refuses_what_cannot_be)
     cr_assert_eq(bus.count, 2);
 }
 
-FIXTURE_TEST(mmio_bus, is_full_at_its_size)
+CASE(mmio_bus, is_full_at_its_size)
 {
     struct mmio_bus bus = {0};
 
@@ -65,7 +66,7 @@ FIXTURE_TEST(mmio_bus, is_full_at_its_size)
 }
 
 /* Against a map of 512 cells. */
-FIXTURE_TEST(mmio_bus, agrees_with_a_map)
+CASE(mmio_bus, agrees_with_a_map)
 {
     uint64_t seed = 7;
 
@@ -73,8 +74,8 @@ FIXTURE_TEST(mmio_bus, agrees_with_a_map)
         struct mmio_bus bus = {0};
         uint64_t owner[512] = {0}; /* base + 1, or 0 */
         for (unsigned i = 0; i < 40; i++) {
-            uint64_t base = fixture_random(&seed) % 500;
-            uint64_t size = 1 + fixture_random(&seed) % 12;
+            uint64_t base = prng_next(&seed) % 500;
+            uint64_t size = 1 + prng_next(&seed) % 12;
             bool taken = false;
             for (uint64_t at = base; at < base + size; at++)
                 taken = taken || owner[at] != 0;
@@ -89,8 +90,4 @@ FIXTURE_TEST(mmio_bus, agrees_with_a_map)
     }
 }
 
-static void nothing(void)
-{
-}
-
-FIXTURE_SUITE(mmio_bus, nothing, nothing)
+CASES_RUN(mmio_bus, NULL, NULL)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
+#include "cases.h"
 #include "fakehal/fakehal.h"
 #include "mem/page_pool.h"
-#include <criterion/criterion.h>
+#include "prng.h"
 #include <string.h>
 
 #define RAM UINT64_C(0x40000000)
@@ -29,7 +30,7 @@ static uint64_t take(unsigned order)
     return out.v;
 }
 
-static void order_of_sizes(void)
+CASE(page_pool, order_of_sizes)
 {
     static const struct {
         uint64_t size;
@@ -41,7 +42,7 @@ static void order_of_sizes(void)
         cr_expect_eq(page_pool_order(rows[i].size), rows[i].order, "row %zu", i);
 }
 
-static void add_refuses(void)
+CASE(page_pool, add_refuses)
 {
     fakehal_add_ram(pa(RAM), 0x100000);
     /* Less than two whole pages, wrapping around, unknown to the HAL, larger than 16 TiB. */
@@ -62,7 +63,7 @@ static void add_refuses(void)
     cr_expect_eq(pool.total_pages, 3, "without page 0 and one for the bookkeeping");
 }
 
-static void add_refuses_overlap(void)
+CASE(page_pool, add_refuses_overlap)
 {
     add(RAM, 0x100000);
     uint64_t pages = page_pool_free_pages(&pool);
@@ -76,7 +77,7 @@ static void add_refuses_overlap(void)
     add(RAM - 0x10000, 0x10000);
 }
 
-static void add_until_slots_are_full(void)
+CASE(page_pool, add_until_slots_are_full)
 {
     fakehal_add_ram(pa(RAM), 0x1000000);
     for (unsigned i = 0; i < 32; i++)
@@ -85,14 +86,14 @@ static void add_until_slots_are_full(void)
     cr_expect_eq(pool.total_pages, 32 * 7);
 }
 
-static void bookkeeping_is_small(void)
+CASE(page_pool, bookkeeping_is_small)
 {
     add(RAM, UINT64_C(1) << 30);
     cr_expect_geq(pool.total_pages, 262144 - 262144 * 16 / 4096);
     cr_expect_eq(page_pool_free_pages(&pool), pool.total_pages);
 }
 
-static void blocks_are_zeroed_and_aligned(void)
+CASE(page_pool, blocks_are_zeroed_and_aligned)
 {
     add(RAM, 0x400000);
     memset(fakehal_mem(pa(RAM + 0x10000), 0x3f0000), 0xa5, 0x3f0000);
@@ -106,7 +107,7 @@ static void blocks_are_zeroed_and_aligned(void)
     }
 }
 
-static void lowest_address_first(void)
+CASE(page_pool, lowest_address_first)
 {
     add(RAM, 0x100000);
     uint64_t last = 0;
@@ -119,7 +120,7 @@ static void lowest_address_first(void)
     }
 }
 
-static void order_out_of_range(void)
+CASE(page_pool, order_out_of_range)
 {
     add(RAM, 0x100000);
     pa_t out;
@@ -128,14 +129,14 @@ static void order_out_of_range(void)
     cr_expect_eq(page_pool_alloc(&pool, &account, 18, &out), HV_ERR_NOMEM);
 }
 
-static void largest_order(void)
+CASE(page_pool, largest_order)
 {
     /* Looks at the free lists: to allocate it would mean to zero a gigabyte. */
     add(UINT64_C(0x80000000) - 0x800000, (UINT64_C(2) << 30) + 0x800000);
     cr_expect_eq(pool.region[0].free_orders >> 18, 1, "2 GiB, naturally aligned, are two blocks");
 }
 
-static void exhaustion_and_return(void)
+CASE(page_pool, exhaustion_and_return)
 {
     static uint64_t got[2048];
     add(RAM, 0x800000);
@@ -157,7 +158,7 @@ static void exhaustion_and_return(void)
     cr_expect_eq(take(10), RAM + 0x400000, "all has merged again");
 }
 
-static void adjacent_ranges_do_not_merge(void)
+CASE(page_pool, adjacent_ranges_do_not_merge)
 {
     add(RAM, 0x200000);
     add(RAM + 0x200000, 0x200000);
@@ -171,7 +172,7 @@ static void adjacent_ranges_do_not_merge(void)
     cr_expect_eq(page_pool_free_pages(&pool), pool.total_pages);
 }
 
-static void quota(void)
+CASE(page_pool, quota)
 {
     add(RAM, 0x100000);
     pa_t out;
@@ -193,7 +194,7 @@ static void quota(void)
     cr_expect_eq(page_pool_alloc(&pool, &account, 1, &out), HV_ERR_QUOTA);
 }
 
-static void fail_nth(void)
+CASE(page_pool, fail_nth)
 {
     add(RAM, 0x100000);
     pa_t out;
@@ -233,7 +234,7 @@ static void expect_bad_free(int64_t offset, unsigned order, bool after_free)
     cr_expect(fakehal_expect_check(do_free, &c), "offset %lld order %u", (long long)offset, order);
 }
 
-static void bad_frees_are_bugs(void)
+CASE(page_pool, bad_frees_are_bugs)
 {
     expect_bad_free(0, 2, false);
     expect_bad_free(0, 4, false);
@@ -275,10 +276,7 @@ static uint64_t rng_state;
 
 static uint64_t rng(void)
 {
-    rng_state ^= rng_state << 13;
-    rng_state ^= rng_state >> 7;
-    rng_state ^= rng_state << 17;
-    return rng_state >> 11;
+    return prng_next(&rng_state);
 }
 
 /* True if some region has a free, aligned run of 2^order pages: what a buddy allocator that merges
@@ -348,9 +346,10 @@ static void model_free(void)
     model.live[i] = model.live[--model.nr_live];
 }
 
-static void agrees_with_naive_model(void)
+CASE(page_pool, agrees_with_naive_model)
 {
     rng_state = 0x9e3779b97f4a7c15;
+    memset(&model, 0, sizeof(model));
     fakehal_add_ram(pa(RAM), MODEL_PAGES * 4096);
     cr_assert_eq(page_pool_add(&pool, pa(RAM + 3 * 4096), 777 * 4096), HV_OK);
     cr_assert_eq(page_pool_add(&pool, pa(RAM + 1000 * 4096), 64 * 4096), HV_OK);
@@ -376,43 +375,4 @@ static void agrees_with_naive_model(void)
     cr_expect_eq(fakehal()->maps, fakehal()->unmaps + pool.nr_regions, "every block is unmapped");
 }
 
-/* --- The tests: a process for each group, fresh state for each case --- */
-
-static void run(void (*const *cases)(void), size_t n)
-{
-    for (size_t i = 0; i < n; i++) {
-        setup();
-        cases[i]();
-    }
-}
-
-Test(page_pool, adding_ram)
-{
-    static void (*const cases[])(void) = {add_refuses, add_refuses_overlap,
-                                          add_until_slots_are_full, bookkeeping_is_small};
-    run(cases, sizeof(cases) / sizeof(cases[0]));
-}
-
-Test(page_pool, blocks)
-{
-    static void (*const cases[])(void) = {order_of_sizes,
-                                          order_out_of_range,
-                                          largest_order,
-                                          blocks_are_zeroed_and_aligned,
-                                          lowest_address_first,
-                                          exhaustion_and_return,
-                                          adjacent_ranges_do_not_merge};
-    run(cases, sizeof(cases) / sizeof(cases[0]));
-}
-
-Test(page_pool, refusals)
-{
-    static void (*const cases[])(void) = {quota, fail_nth, bad_frees_are_bugs};
-    run(cases, sizeof(cases) / sizeof(cases[0]));
-}
-
-Test(page_pool, model)
-{
-    static void (*const cases[])(void) = {agrees_with_naive_model};
-    run(cases, sizeof(cases) / sizeof(cases[0]));
-}
+CASES_RUN(page_pool, setup, NULL)

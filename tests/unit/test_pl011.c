@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 #include "dev/pl011.h"
-#include "dev_fixture.h"
+#include "prng.h"
+#include "vm_fixture.h"
 
 /* DDI 0183, 3.2 */
 #define DR    0x000
@@ -66,12 +67,12 @@ static void setup(void)
     const struct pl011_backend backend = {far_write, far_read, &far};
 
     memset(&far, 0, sizeof(far));
-    fixture_hv(&f, MIB(8));
+    fixture_hv(&f, MIB(8), 1);
     fixture_create(&f, 1);
     cr_assert_eq(pl011_init(&uart, f.vm, 0x9000000, 33, &backend), HV_OK);
 }
 
-static void teardown(void)
+static void finish(void)
 {
     fixture_end(&f);
 }
@@ -102,9 +103,7 @@ static void wr(uint64_t offset, uint32_t value)
 
 #define expect_reg(offset, value) cr_expect_eq(rd(offset), value, "%s is 0x%x", #offset, rd(offset))
 
-TestSuite(pl011, .init = setup, .fini = teardown);
-
-Test(pl011, reset_state)
+CASE(pl011, reset_state)
 {
     static const uint32_t ids[] = {0x11, 0x10, 0x14, 0x00, 0x0d, 0xf0, 0x05, 0xb1};
 
@@ -125,7 +124,7 @@ Test(pl011, reset_state)
         cr_expect_eq(rd(0xfe0 + 4 * i), ids[i]);
 }
 
-Test(pl011, on_the_bus)
+CASE(pl011, on_the_bus)
 {
     const struct mmio_region *region = mmio_bus_find(&f.vm->bus, ipa(0x9000fff));
     struct mmio_access access = {.offset = FR, .size = 4};
@@ -140,7 +139,7 @@ Test(pl011, on_the_bus)
     cr_expect_eq(pl011_init(&second, f.vm, 0x9000000, 34, &backend), HV_ERR_EXIST);
 }
 
-Test(pl011, writable_bits)
+CASE(pl011, writable_bits)
 {
     wr(ILPR, UINT32_MAX);
     wr(IBRD, UINT32_MAX);
@@ -160,7 +159,7 @@ Test(pl011, writable_bits)
     expect_reg(DMACR, 0x7);
 }
 
-Test(pl011, read_only_and_absent_registers)
+CASE(pl011, read_only_and_absent_registers)
 {
     static const uint16_t offsets[] = {FR,    RIS,   MIS,   0x008, 0x014, 0x01c,
                                        0x04c, 0x0fc, 0x800, 0xfdc, 0xfe0, 0xffc};
@@ -177,7 +176,7 @@ Test(pl011, read_only_and_absent_registers)
 }
 
 /* Every size at every offset: a value within the size, or a refusal; nothing else. */
-Test(pl011, access_sizes)
+CASE(pl011, access_sizes)
 {
     for (uint64_t offset = 0; offset < 0x1000; offset++) {
         for (uint8_t size = 1; size <= 8; size = (uint8_t)(size * 2)) {
@@ -192,7 +191,7 @@ Test(pl011, access_sizes)
     }
 }
 
-Test(pl011, narrow_accesses_are_of_the_register)
+CASE(pl011, narrow_accesses_are_of_the_register)
 {
     uint64_t value = 0xffffffffffffff41;
 
@@ -213,7 +212,7 @@ Test(pl011, narrow_accesses_are_of_the_register)
     cr_expect_eq(far.out[0], 'x');
 }
 
-Test(pl011, sends)
+CASE(pl011, sends)
 {
     wr(CR, 0); /* even so: the firmware that enabled it is imaginary */
     wr(DR, 'a');
@@ -240,7 +239,7 @@ Test(pl011, sends)
     cr_expect_not(fixture_uart_line(&f));
 }
 
-Test(pl011, receives_without_fifo)
+CASE(pl011, receives_without_fifo)
 {
     far_type("xy");
     pl011_poll(&uart);
@@ -258,7 +257,7 @@ Test(pl011, receives_without_fifo)
     expect_reg(RIS, 0);
 }
 
-Test(pl011, receive_timeout_tells_of_few_characters)
+CASE(pl011, receive_timeout_tells_of_few_characters)
 {
     wr(LCR_H, 0x70);
     wr(IMSC, RX | RT);
@@ -280,7 +279,7 @@ Test(pl011, receive_timeout_tells_of_few_characters)
     cr_expect(fixture_uart_line(&f), "each character starts the timeout anew");
 }
 
-Test(pl011, trigger_levels)
+CASE(pl011, trigger_levels)
 {
     /* IFLS: 1/8, 1/4, 1/2, 3/4, 7/8 of 16; reserved ones as 7/8. */
     static const unsigned levels[] = {2, 4, 8, 12, 14, 14, 14, 14};
@@ -305,7 +304,7 @@ Test(pl011, trigger_levels)
     }
 }
 
-Test(pl011, turning_fifos_flushes_and_loses_nothing_outside)
+CASE(pl011, turning_fifos_flushes_and_loses_nothing_outside)
 {
     wr(LCR_H, 0x10);
     far_type("0123456789abcdefXYZ");
@@ -320,7 +319,7 @@ Test(pl011, turning_fifos_flushes_and_loses_nothing_outside)
     expect_reg(FR, 0x90);
 }
 
-Test(pl011, loopback)
+CASE(pl011, loopback)
 {
     wr(LCR_H, 0x10);
     wr(CR, 0x381);
@@ -339,7 +338,7 @@ Test(pl011, loopback)
     cr_expect_eq(rd(DR), 'o');
 }
 
-Test(pl011, loopback_of_modem_lines)
+CASE(pl011, loopback_of_modem_lines)
 {
     /* RTS -> CTS, DTR -> DSR, Out1 -> DCD, Out2 -> RI */
     static const struct {
@@ -362,7 +361,7 @@ Test(pl011, loopback_of_modem_lines)
     }
 }
 
-Test(pl011, loopback_overrun)
+CASE(pl011, loopback_overrun)
 {
     wr(CR, 0x381);
     wr(DR, 'a');
@@ -378,7 +377,7 @@ Test(pl011, loopback_overrun)
     expect_reg(RSR, 0);
 }
 
-Test(pl011, loopback_break)
+CASE(pl011, loopback_break)
 {
     wr(LCR_H, 0x1);
     cr_expect_eq(rd(RIS), 0, "not in loopback: it goes out");
@@ -411,7 +410,7 @@ static void mask_all(void)
     uart.imsc = 0;
 }
 
-Test(pl011, the_last_level_wins)
+CASE(pl011, the_last_level_wins)
 {
     f.vm->vgic.kick = flip_during_kick;
     f.vm->vgic.ctlr = 3;
@@ -426,7 +425,7 @@ Test(pl011, the_last_level_wins)
 }
 
 /* Against a queue: whatever the order of events, every byte comes once and in order. */
-Test(pl011, random_against_a_queue)
+CASE(pl011, random_against_a_queue)
 {
     uint64_t state = 0x9011;
     char expected[256];
@@ -435,7 +434,7 @@ Test(pl011, random_against_a_queue)
     wr(LCR_H, 0x10);
     wr(IMSC, RX | RT);
     for (unsigned i = 0; i < 8000; i++) {
-        uint64_t r = fixture_random(&state);
+        uint64_t r = prng_next(&state);
         char c = (char)(r >> 32 & 0x7f);
         if (r % 4 == 0 && far.in_len < sizeof(far.in)) {
             far.in[far.in_len++] = c;
@@ -454,3 +453,5 @@ Test(pl011, random_against_a_queue)
         }
     }
 }
+
+CASES_RUN(pl011, setup, finish)

@@ -2,45 +2,11 @@
 #include "boot/fdt_util.h"
 #include "boot/platform.h"
 #include "fdt_fixture.h"
+#include "prng.h"
 #include <stdio.h>
-
-#define GIC   "/intc@8000000"
-#define UART  "/pl011@9000000"
-#define TIMER "/timer"
 
 static struct hal_platform out;
 static char reason[PLATFORM_REASON_MAX];
-
-/* Shaped as QEMU's virt with virtualization=on,gic-version=3 is. */
-static void virt(void)
-{
-    tree_new();
-    tree_cells("/", "#address-cells", 2);
-    tree_cells("/", "#size-cells", 2);
-    tree_cells("/", "interrupt-parent", 0x8002);
-    tree_string("/memory@40000000", "device_type", "memory");
-    tree_cells("/memory@40000000", "reg", 0, 0x40000000, 0, 0x40000000);
-    tree_cells("/cpus", "#address-cells", 1);
-    tree_cells("/cpus", "#size-cells", 0);
-    tree_string("/cpus/cpu@0", "device_type", "cpu");
-    tree_cells("/cpus/cpu@0", "reg", 0);
-    tree_string("/cpus/cpu@1", "device_type", "cpu");
-    tree_cells("/cpus/cpu@1", "reg", 1);
-    tree_string(GIC, "compatible", "arm,gic-v3");
-    tree_cells(GIC, "phandle", 0x8002);
-    tree_cells(GIC, "#interrupt-cells", 3);
-    tree_cells(GIC, "#redistributor-regions", 1);
-    tree_cells(GIC, "reg", 0, 0x8000000, 0, 0x10000, 0, 0x80a0000, 0, 0xf60000);
-    tree_cells(GIC, "interrupts", 1, 9, 4);
-    tree_bytes(TIMER, "compatible", "arm,armv8-timer\0arm,armv7-timer", 32);
-    tree_cells(TIMER, "interrupts", 1, 13, 4, 1, 14, 4, 1, 11, 4, 1, 10, 4);
-    tree_bytes(UART, "compatible", "arm,pl011\0arm,primecell", 24);
-    tree_cells(UART, "reg", 0, 0x9000000, 0, 0x1000);
-    tree_cells(UART, "interrupts", 0, 1, 4);
-    tree_string("/chosen", "stdout-path", UART);
-    tree_cells("/chosen", "linux,initrd-start", 0x48000000);
-    tree_cells("/chosen", "linux,initrd-end", 0x48001234);
-}
 
 static hv_err discover(void)
 {
@@ -60,9 +26,9 @@ static void expect_range(const struct platform_range *range, uint64_t base, uint
     cr_expect_eq(range->size, size, "%llx", (unsigned long long)range->size);
 }
 
-Test(platform, finds_everything_of_virt)
+CASE(platform, finds_everything_of_virt)
 {
-    virt();
+    tree_virt();
     EXPECT_OK();
     cr_expect_eq(out.nr_ram, 1);
     expect_range(&out.ram[0], 0x40000000, 0x40000000);
@@ -84,9 +50,9 @@ Test(platform, finds_everything_of_virt)
     cr_expect_str_empty(reason);
 }
 
-Test(platform, memory)
+CASE(platform, memory)
 {
-    virt();
+    tree_virt();
     tree_string("/memory@880000000", "device_type", "memory");
     tree_cells("/memory@880000000", "reg", 8, 0x80000000, 1, 0, 9, 0xc0000000, 0, 0x1000, 1, 0, 0,
                0);
@@ -104,11 +70,11 @@ Test(platform, memory)
     cr_expect_eq(out.nr_ram, 4);
 }
 
-Test(platform, memory_refused)
+CASE(platform, memory_refused)
 {
     uint32_t many[17 * 4] = {0};
 
-    virt();
+    tree_virt();
     tree_cells("/memory@40000000", "reg", 0, 0x40000000, 0, 0x40000000, 0, 0x7ffff000, 0, 0x1000);
     EXPECT_REFUSED(HV_ERR_EXIST, "/memory@40000000: RAM at 0x7ffff000 is described twice");
     tree_cells("/memory@40000000", "reg", 0, 0x40000000, 0);
@@ -131,9 +97,9 @@ Test(platform, memory_refused)
     EXPECT_REFUSED(HV_ERR_NOENT, "/: no memory node");
 }
 
-Test(platform, cells_of_the_bus)
+CASE(platform, cells_of_the_bus)
 {
-    virt();
+    tree_virt();
     tree_drop("/", "#address-cells"); /* then it is 2 */
     tree_drop("/", "#size-cells");    /* then it is 1 */
     tree_cells("/memory@40000000", "reg", 0, 0x40000000, 0x40000000);
@@ -153,9 +119,9 @@ Test(platform, cells_of_the_bus)
     EXPECT_REFUSED(HV_ERR_FORMAT, "#size-cells");
 }
 
-Test(platform, reserved)
+CASE(platform, reserved)
 {
-    virt();
+    tree_virt();
     cr_assert_eq(fdt_add_mem_rsv(tree, 0x41000000, 0x2000), 0);
     tree_cells("/reserved-memory", "#address-cells", 2);
     tree_cells("/reserved-memory", "#size-cells", 2);
@@ -178,9 +144,9 @@ Test(platform, reserved)
     EXPECT_REFUSED(HV_ERR_RANGE, "more than 32 ranges");
 }
 
-Test(platform, cpus)
+CASE(platform, cpus)
 {
-    virt();
+    tree_virt();
     /* The boot CPU need not be listed first; MPIDR_EL1 has bits that are no affinity. */
     cr_assert_eq(platform_discover(tree, sizeof(tree), 0xc1000001, &out, reason), HV_OK);
     cr_expect_eq(out.nr_cpus, 2);
@@ -199,11 +165,11 @@ Test(platform, cpus)
     cr_expect_eq(out.cpu_mpidr[1], 0x7f00010203);
 }
 
-Test(platform, cpus_refused)
+CASE(platform, cpus_refused)
 {
     char path[32];
 
-    virt();
+    tree_virt();
     tree_cells("/cpus/cpu@1", "reg", 0);
     EXPECT_REFUSED(HV_ERR_EXIST, "another CPU has it");
     tree_cells("/cpus/cpu@1", "reg", 0x80000001);
@@ -231,9 +197,9 @@ Test(platform, cpus_refused)
     EXPECT_REFUSED(HV_ERR_NOENT, "no /cpus");
 }
 
-Test(platform, gic)
+CASE(platform, gic)
 {
-    virt();
+    tree_virt();
     tree_cells(GIC, "#redistributor-regions", 2);
     tree_u64(GIC, "redistributor-stride", 0x40000);
     tree_cells(GIC, "#interrupt-cells", 4);
@@ -251,9 +217,9 @@ Test(platform, gic)
     cr_expect_eq(out.uart_intid, 1019);
 }
 
-Test(platform, gic_registers_refused)
+CASE(platform, gic_registers_refused)
 {
-    virt();
+    tree_virt();
     tree_cells(GIC, "#redistributor-regions", 2);
     EXPECT_REFUSED(HV_ERR_FORMAT, GIC ": reg: it has too few entries");
     tree_cells(GIC, "#redistributor-regions", 0);
@@ -282,9 +248,9 @@ Test(platform, gic_registers_refused)
     EXPECT_REFUSED(HV_ERR_NOENT, "no GICv3");
 }
 
-Test(platform, interrupts_refused)
+CASE(platform, interrupts_refused)
 {
-    virt();
+    tree_virt();
     tree_drop(GIC, "interrupts");
     EXPECT_REFUSED(HV_ERR_FORMAT, GIC ": interrupts: there is no number 0");
     tree_cells(GIC, "interrupts", 0, 9, 4);
@@ -303,9 +269,9 @@ Test(platform, interrupts_refused)
     EXPECT_REFUSED(HV_ERR_FORMAT, "#interrupt-cells is not 3 or 4");
 }
 
-Test(platform, timer)
+CASE(platform, timer)
 {
-    virt();
+    tree_virt();
     tree_cells(TIMER, "interrupts", 1, 11, 4, 1, 10, 4, 1, 13, 4);
     tree_bytes(TIMER, "interrupt-names", "virt\0hyp-phys\0phys", 19);
     EXPECT_OK();
@@ -328,9 +294,9 @@ Test(platform, timer)
     EXPECT_REFUSED(HV_ERR_NOENT, "no architected timer");
 }
 
-Test(platform, uart_by_stdout_path)
+CASE(platform, uart_by_stdout_path)
 {
-    virt();
+    tree_virt();
     tree_string("/pl011@9040000", "compatible", "arm,pl011");
     tree_cells("/pl011@9040000", "reg", 0, 0x9040000, 0, 0x1000);
     tree_cells("/pl011@9040000", "interrupts", 0, 8, 4);
@@ -348,14 +314,14 @@ Test(platform, uart_by_stdout_path)
     cr_expect_eq(out.uart_intid, 33);
 }
 
-Test(platform, stdout_path_that_leads_nowhere)
+CASE(platform, stdout_path_that_leads_nowhere)
 {
     static const char *const paths[] = {
         "",  ":",        "loop",  "serial9",
         "/", "/nothing", "bytes", "a-name-that-is-longer-than-any-alias-could-be",
     };
 
-    virt();
+    tree_virt();
     tree_string("/aliases", "loop", "loop");
     tree_bytes("/aliases", "bytes", UART, 5);
     for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
@@ -368,9 +334,9 @@ Test(platform, stdout_path_that_leads_nowhere)
     cr_expect_eq(out.uart.base, 0x9000000);
 }
 
-Test(platform, uart_behind_buses)
+CASE(platform, uart_behind_buses)
 {
-    virt();
+    tree_virt();
     tree_drop_node(UART);
     tree_cells("/soc", "#address-cells", 1);
     tree_cells("/soc", "#size-cells", 1);
@@ -395,11 +361,11 @@ Test(platform, uart_behind_buses)
     EXPECT_REFUSED(HV_ERR_FORMAT, "#size-cells");
 }
 
-Test(platform, uart_nested_too_deep)
+CASE(platform, uart_nested_too_deep)
 {
     char path[256] = "";
 
-    virt();
+    tree_virt();
     tree_drop_node(UART);
     tree_cells("/", "#size-cells", 2);
     for (int i = 0; i < 18; i++) {
@@ -413,9 +379,9 @@ Test(platform, uart_nested_too_deep)
     cr_expect_neq(strstr(reason, "...: "), NULL, "a path that is too long for the reason is cut");
 }
 
-Test(platform, uart_absent_or_refused)
+CASE(platform, uart_absent_or_refused)
 {
-    virt();
+    tree_virt();
     tree_cells(UART, "interrupts", 2, 1, 4);
     EXPECT_REFUSED(HV_ERR_FORMAT, UART ": interrupts: ");
     tree_cells(UART, "reg", 0, 0x9000000, 0, 0x100);
@@ -433,9 +399,9 @@ Test(platform, uart_absent_or_refused)
     cr_expect_eq(out.initrd.size, 0);
 }
 
-Test(platform, initrd)
+CASE(platform, initrd)
 {
-    virt();
+    tree_virt();
     tree_u64("/chosen", "linux,initrd-start", 0x7ffff000);
     tree_u64("/chosen", "linux,initrd-end", 0x80000000);
     EXPECT_OK();
@@ -459,21 +425,21 @@ Test(platform, initrd)
     cr_expect_eq(out.initrd.size, 0);
 }
 
-Test(platform, utilities_on_the_root)
+CASE(platform, utilities_on_the_root)
 {
     struct platform_range range;
     const char *why = NULL;
     uint64_t unit;
 
-    virt();
+    tree_virt();
     tree_cells("/", "reg", 0, 0, 0, 1);
     cr_expect_eq(fdt_util_reg(tree, 0, 0, &range, &why), HV_ERR_NOENT, "the root is on no bus");
     cr_expect_eq(fdt_util_unit(tree, 0, &unit, &why), HV_ERR_NOENT);
 }
 
-Test(platform, truncated_at_every_length)
+CASE(platform, truncated_at_every_length)
 {
-    virt();
+    tree_virt();
     cr_assert_eq(fdt_pack(tree), 0);
     for (size_t size = 0; size < fdt_totalsize(tree); size++) {
         /* On the heap, where a sanitizer watches its end. */
@@ -485,19 +451,19 @@ Test(platform, truncated_at_every_length)
     cr_expect_neq(strstr(reason, "not a devicetree"), NULL);
 }
 
-Test(platform, random_corruption)
+CASE(platform, random_corruption)
 {
     uint64_t state = 0x5eed;
     unsigned refused = 0;
 
-    virt();
+    tree_virt();
     cr_assert_eq(fdt_pack(tree), 0);
     size_t size = fdt_totalsize(tree);
     unsigned char *copy = malloc(size);
     for (unsigned i = 0; i < 2000; i++) {
         memcpy(copy, tree, size);
-        for (uint64_t n = tree_random(&state) % 4 + 1; n > 0; n--)
-            copy[tree_random(&state) % size] = (unsigned char)tree_random(&state);
+        for (uint64_t n = prng_next(&state) % 4 + 1; n > 0; n--)
+            copy[prng_next(&state) % size] = (unsigned char)prng_next(&state);
         if (platform_discover(copy, size, 0, &out, reason) != HV_OK) {
             refused++;
             cr_assert_neq(reason[0], '\0');
@@ -508,3 +474,5 @@ Test(platform, random_corruption)
     cr_expect_gt(refused, 400);
     cr_expect_lt(refused, 2000);
 }
+
+CASES_RUN(platform, NULL, NULL)

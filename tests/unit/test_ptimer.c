@@ -26,14 +26,14 @@ static struct ptimer *pt(void)
     return &f.vcpu->ptimer;
 }
 
-FIXTURE_TEST(ptimer, is_off_at_first)
+CASE(ptimer, is_off_at_first)
 {
     cr_assert_eq(ptimer_read_ctl(pt()), 0);
     cr_assert_eq(ptimer_read_cval(pt()), 0);
     cr_assert(!line());
 }
 
-FIXTURE_TEST(ptimer, line_is_enable_and_not_imask_and_istatus)
+CASE(ptimer, line_is_enable_and_not_imask_and_istatus)
 {
     static const struct {
         uint64_t cval, ctl, ctl_read;
@@ -53,7 +53,7 @@ FIXTURE_TEST(ptimer, line_is_enable_and_not_imask_and_istatus)
     }
 }
 
-FIXTURE_TEST(ptimer, tval_is_signed_32_bits)
+CASE(ptimer, tval_is_signed_32_bits)
 {
     ptimer_write_tval(pt(), 500);
     cr_assert_eq(ptimer_read_cval(pt()), 1500);
@@ -67,7 +67,7 @@ FIXTURE_TEST(ptimer, tval_is_signed_32_bits)
     cr_assert_eq(ptimer_read_cval(pt()), UINT64_C(0x800003e7), "the high half is ignored");
 }
 
-FIXTURE_TEST(ptimer, expires_through_the_queue)
+CASE(ptimer, expires_through_the_queue)
 {
     ptimer_write_tval(pt(), 500);
     ptimer_write_ctl(pt(), 1);
@@ -88,4 +88,4 @@ FIXTURE_TEST(ptimer, expires_through_the_queue)
     cr_assert_eq(ptimer_read_ctl(pt()), 7, "ISTATUS shows it all the same");
 }
 
-FIXTURE_SUITE(ptimer, setup, finish)
+CASES_RUN(ptimer, setup, finish)

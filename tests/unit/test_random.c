@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 #include "base/random.h"
-#include <criterion/criterion.h>
+#include "cases.h"
 
 /* The published test vectors: key 00 01 .. 0f. */
 static const uint64_t key[2] = {UINT64_C(0x0706050403020100), UINT64_C(0x0f0e0d0c0b0a0908)};
 
-Test(random, is_siphash_2_4_of_the_counter)
+CASE(random, is_siphash_2_4_of_the_counter)
 {
     struct random r = {.seeded = false};
 
@@ -16,7 +16,7 @@ Test(random, is_siphash_2_4_of_the_counter)
     cr_assert_eq(atomic_load(&r.count), UINT64_C(0x0706050403020101));
 }
 
-Test(random, sequences)
+CASE(random, sequences)
 {
     const uint64_t other_key[2] = {key[0], key[1] ^ 1};
     struct random a = {.seeded = false};
@@ -35,3 +35,5 @@ Test(random, sequences)
         last = x;
     }
 }
+
+CASES_RUN(random, NULL, NULL)

@@ -1,21 +1,19 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 #include "dev/registry.h"
-#include "dev_fixture.h"
+#include "vm_fixture.h"
 
 static struct fixture f;
 
 static void setup(void)
 {
-    fixture_hv(&f, MIB(16));
+    fixture_hv(&f, MIB(16), 1);
     fixture_create(&f, 1);
 }
 
-static void teardown(void)
+static void finish(void)
 {
     fixture_end(&f);
 }
-
-TestSuite(registry, .init = setup, .fini = teardown);
 
 static const struct dev_class *find(const char *name)
 {
@@ -25,7 +23,7 @@ static const struct dev_class *find(const char *name)
     return NULL;
 }
 
-Test(registry, rows_are_sound)
+CASE(registry, rows_are_sound)
 {
     for (size_t i = 0; i < dev_registry_count; i++) {
         const struct dev_class *a = &dev_registry[i];
@@ -43,7 +41,7 @@ Test(registry, rows_are_sound)
     }
 }
 
-Test(registry, pl011_is_where_virt_has_it)
+CASE(registry, pl011_is_where_virt_has_it)
 {
     const struct dev_class *row = find("pl011");
 
@@ -56,7 +54,7 @@ Test(registry, pl011_is_where_virt_has_it)
     cr_expect_arr_eq(row->compatible, "arm,pl011\0arm,primecell", 24);
 }
 
-Test(registry, creates_and_destroys)
+CASE(registry, creates_and_destroys)
 {
     const struct mmio_region *region;
     struct mmio_access hello = {.offset = 0, .size = 1, .value = '!', .write = true};
@@ -75,7 +73,7 @@ Test(registry, creates_and_destroys)
     cr_expect_eq(f.console.focus, NULL);
 }
 
-Test(registry, the_first_vm_keeps_the_focus)
+CASE(registry, the_first_vm_keeps_the_focus)
 {
     struct pl011 *first;
     struct vm *second;
@@ -89,7 +87,7 @@ Test(registry, the_first_vm_keeps_the_focus)
     cr_expect_eq(f.console.focus, first);
 }
 
-Test(registry, no_memory)
+CASE(registry, no_memory)
 {
     page_pool_fail_nth(&f.hv->pool, 1);
     cr_expect_eq(dev_create_all(f.vm), HV_ERR_NOMEM);
@@ -97,7 +95,7 @@ Test(registry, no_memory)
     cr_expect_eq(f.vm->nr_devices, 0);
 }
 
-Test(registry, no_slot)
+CASE(registry, no_slot)
 {
     uint32_t devices = f.vm->nr_devices;
 
@@ -114,7 +112,7 @@ static bool no_access(void *dev, struct mmio_access *access)
     return false;
 }
 
-Test(registry, address_taken)
+CASE(registry, address_taken)
 {
     const struct mmio_region region = {
         .base = 0x9000800, .size = 8, .access = no_access, .name = "squatter"};
@@ -123,3 +121,5 @@ Test(registry, address_taken)
     cr_expect_eq(dev_create_all(f.vm), HV_ERR_EXIST);
     cr_expect_eq(f.console.focus, NULL);
 }
+
+CASES_RUN(registry, setup, finish)

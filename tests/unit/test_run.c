@@ -55,7 +55,7 @@ static void saw_version(void *ctx, struct arch_vcpu *vcpu, struct arch_exit *exi
     fakehal_note(1, 0);
 }
 
-FIXTURE_TEST(run, until_power_off)
+CASE(run, until_power_off)
 {
     push_hvc(0x84000000, saw_version);
     push_hvc(0x84000000, saw_version);
@@ -68,7 +68,7 @@ FIXTURE_TEST(run, until_power_off)
     cr_assert_eq(f.vm->state, VM_OFF);
 }
 
-FIXTURE_TEST(run, without_a_vm_it_returns)
+CASE(run, without_a_vm_it_returns)
 {
     vm_end(f.vm, VM_CRASHED, "before it ran");
     run();
@@ -82,7 +82,7 @@ static void pend_vtimer(void *ctx)
 }
 
 /* The guest sleeps; its virtual timer's interrupt comes while the pCPU idles. */
-FIXTURE_TEST(run, wfi_idles_until_the_virtual_timer)
+CASE(run, wfi_idles_until_the_virtual_timer)
 {
     fakehal()->idle = pend_vtimer;
     fakehal_push_sync(WFI, 0, 0);
@@ -126,7 +126,7 @@ static void takes_ppi30(void *ctx, struct arch_vcpu *vcpu, struct arch_exit *exi
 }
 
 /* MSR CNTP_CVAL_EL0, X1 = 5000; MSR CNTP_CTL_EL0, X2 = 1; WFI; then the interrupt is there. */
-FIXTURE_TEST(run, physical_timer_wakes_from_wfi)
+CASE(run, physical_timer_wakes_from_wfi)
 {
     const uint64_t msr = ESR(0x18) | 3u << 20 | 3u << 14 | 14u << 10 | 2u << 1;
 
@@ -149,7 +149,7 @@ static void goes_on(void *ctx, struct arch_vcpu *vcpu, struct arch_exit *exit)
     fakehal_note(3, 0);
 }
 
-FIXTURE_TEST(run, interrupts_do_not_disturb_it)
+CASE(run, interrupts_do_not_disturb_it)
 {
     fakehal_irq_pend(0, 0);
     fakehal_irq_pend(0, 25);
@@ -177,7 +177,7 @@ static void faults_for_ever(void *ctx, struct arch_vcpu *vcpu, struct arch_exit 
     }
 }
 
-FIXTURE_TEST(run, fault_loop_is_stopped_and_interrupts_are_served)
+CASE(run, fault_loop_is_stopped_and_interrupts_are_served)
 {
     loops = 0;
     f.hv->platform.uart.size = 0; /* 33 is nobody's, and is disabled, once */
@@ -210,7 +210,7 @@ static void other_vcpu(void *ctx, struct arch_vcpu *vcpu, struct arch_exit *exit
 }
 
 /* vCPU 0 powers vCPU 1 on and itself off; vCPU 1 powers the machine off. */
-FIXTURE_TEST(run, two_vcpus_on_one_cpu)
+CASE(run, two_vcpus_on_one_cpu)
 {
     vm_end(f.vm, VM_OFF, "for a larger one");
     vm_destroy(f.vm);
@@ -233,7 +233,7 @@ static void kick_comes(void *ctx)
 }
 
 /* Another pCPU ends the last VM while this one idles. */
-FIXTURE_TEST(run, ended_from_elsewhere)
+CASE(run, ended_from_elsewhere)
 {
     fakehal()->idle = kick_comes;
     fakehal_push_sync(WFI, 0, 0);
@@ -241,4 +241,4 @@ FIXTURE_TEST(run, ended_from_elsewhere)
     cr_assert_eq(f.vm->state, VM_CRASHED);
 }
 
-FIXTURE_SUITE(run, setup, finish)
+CASES_RUN(run, setup, finish)

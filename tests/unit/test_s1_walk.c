@@ -35,7 +35,7 @@ static int level(uint64_t at, uint64_t fault)
 
 /* 48 bits, 4 KiB: VA 0x0000_8080_4020_1000 has index 1 at each level (bits 47:39, 38:30, 29:21,
  * 20:12). */
-FIXTURE_TEST(s1_walk, four_levels_of_4k)
+CASE(s1_walk, four_levels_of_4k)
 {
     const uint64_t at = UINT64_C(0x8040201000), t = GUEST_RAM + 0x10000;
 
@@ -58,7 +58,7 @@ FIXTURE_TEST(s1_walk, four_levels_of_4k)
 }
 
 /* TTBR1, 4 KiB (TG1 2), 39 bits: starts at level 1. */
-FIXTURE_TEST(s1_walk, upper_half)
+CASE(s1_walk, upper_half)
 {
     const uint64_t t = GUEST_RAM + 0x20000, at = UINT64_C(0xffffff8080200000);
 
@@ -70,7 +70,7 @@ FIXTURE_TEST(s1_walk, upper_half)
 }
 
 /* 16 KiB (TG0 2), 47 bits: level 1 (bits 46:36), 2 (35:25), 3 (24:14). */
-FIXTURE_TEST(s1_walk, granule_of_16k)
+CASE(s1_walk, granule_of_16k)
 {
     const uint64_t t = GUEST_RAM + 0x30000, at = UINT64_C(0x1002004000);
 
@@ -83,7 +83,7 @@ FIXTURE_TEST(s1_walk, granule_of_16k)
 }
 
 /* 64 KiB (TG1 3), 48 bits: level 1 (bits 47:42), 2 (41:29), 3 (28:16). */
-FIXTURE_TEST(s1_walk, granule_of_64k)
+CASE(s1_walk, granule_of_64k)
 {
     const uint64_t t = GUEST_RAM + 0x40000, at = UINT64_C(0xffff042020010000);
 
@@ -96,7 +96,7 @@ FIXTURE_TEST(s1_walk, granule_of_64k)
 }
 
 /* 26 bits: one table of 32 entries at level 2, aligned to 256 bytes only. */
-FIXTURE_TEST(s1_walk, small_table)
+CASE(s1_walk, small_table)
 {
     const uint64_t t = GUEST_RAM + 0x50100;
 
@@ -106,7 +106,7 @@ FIXTURE_TEST(s1_walk, small_table)
     cr_assert_eq(level(0x200000, 0x0a000000), 3);
 }
 
-FIXTURE_TEST(s1_walk, big_endian_tables)
+CASE(s1_walk, big_endian_tables)
 {
     const uint64_t t = GUEST_RAM + 0x60000;
 
@@ -116,7 +116,7 @@ FIXTURE_TEST(s1_walk, big_endian_tables)
     cr_assert_eq(level(0, 0x0a000000), 2);
 }
 
-FIXTURE_TEST(s1_walk, settings_that_make_no_walk)
+CASE(s1_walk, settings_that_make_no_walk)
 {
     regime(16 | UINT64_C(3) << 14, GUEST_RAM, 0); /* reserved TG0 */
     cr_assert_eq(level(0, GUEST_RAM), 0);
@@ -128,4 +128,4 @@ FIXTURE_TEST(s1_walk, settings_that_make_no_walk)
     cr_assert_eq(level(0, GUEST_RAM), 0);
 }
 
-FIXTURE_SUITE(s1_walk, setup, finish)
+CASES_RUN(s1_walk, setup, finish)

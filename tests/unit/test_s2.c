@@ -14,7 +14,7 @@ static void expect_walk(uint64_t at, uint64_t to, uint64_t size, unsigned prot)
 
 /* --- Geometry --- */
 
-Test(s2, geometry)
+CASE(s2, geometry)
 {
     /* In the order of PARange; all from 48 bits on are cut to 48. D8.2.2, D17.2.155: RES1, SH0
      * inner, ORGN0 and IRGN0 write-back are 0x80003500; the rest is PS, SL0, T0SZ. */
@@ -47,7 +47,7 @@ Test(s2, geometry)
     }
 }
 
-Test(s2, reserved_pa_range)
+CASE(s2, reserved_pa_range)
 {
     setup_pool();
     for (unsigned i = 8; i < 16; i++) {
@@ -57,7 +57,7 @@ Test(s2, reserved_pa_range)
     cr_expect_eq(account.used, 0);
 }
 
-Test(s2, vmid_size)
+CASE(s2, vmid_size)
 {
     setup_pool();
     cr_expect_eq(s2_init(&s2, &pool, &account, &fakehal()->idregs, 256), HV_ERR_RANGE);
@@ -71,7 +71,7 @@ Test(s2, vmid_size)
     teardown();
 }
 
-Test(s2, init_without_memory)
+CASE(s2, init_without_memory)
 {
     setup_pool();
     page_pool_fail_nth(&pool, 1);
@@ -82,7 +82,7 @@ Test(s2, init_without_memory)
 
 /* --- Arguments --- */
 
-static void map_refuses(void)
+CASE(s2, map_refuses)
 {
     uint64_t end = UINT64_C(1) << 44;
     struct audit before = audit();
@@ -114,7 +114,7 @@ static void map_refuses(void)
 
 /* --- Block sizes, attributes --- */
 
-static void largest_blocks_that_both_alignments_allow(void)
+CASE(s2, largest_blocks_that_both_alignments_allow)
 {
     uint64_t at = G1 - M2 - K4;
     cr_assert_eq(
@@ -133,7 +133,7 @@ static void largest_blocks_that_both_alignments_allow(void)
     cr_expect_eq(fakehal()->count[FAKEHAL_TLBI_RANGE], 0, "invalid entries are in no TLB");
 }
 
-static void physical_alignment_limits_blocks(void)
+CASE(s2, physical_alignment_limits_blocks)
 {
     cr_assert_eq(s2_map(&s2, ipa(G1), pa(G1 + M2), G1, S2_RW, S2_MEM_NORMAL), HV_OK);
     expect_walk(G1, G1 + M2, M2, 3);
@@ -141,7 +141,7 @@ static void physical_alignment_limits_blocks(void)
     expect_walk(4 * G1 + M2, 4 * G1 + M2 + K4, K4, 3);
 }
 
-static void level_0_has_no_blocks(void)
+CASE(s2, level_0_has_no_blocks)
 {
     cr_assert_eq(s2_map(&s2, ipa(512 * G1), pa(1024 * G1), 512 * G1, S2_RWX, S2_MEM_NORMAL), HV_OK);
     expect_walk(512 * G1, 1024 * G1, G1, 7);
@@ -149,7 +149,7 @@ static void level_0_has_no_blocks(void)
     cr_expect_eq(audit().tables, 1);
 }
 
-static void start_level_2_has_no_gigabyte_blocks(void)
+CASE(s2, start_level_2_has_no_gigabyte_blocks)
 {
     teardown();
     setup_range(0);
@@ -160,7 +160,7 @@ static void start_level_2_has_no_gigabyte_blocks(void)
     cr_expect_eq(audit().bytes, 0);
 }
 
-static void permissions_and_types(void)
+CASE(s2, permissions_and_types)
 {
     for (unsigned prot = 1; prot < 8; prot++) {
         cr_assert_eq(s2_map(&s2, ipa(prot * K4), pa(prot * M2), K4, prot,
@@ -222,7 +222,7 @@ static void during_cut(void *ctx, const struct fakehal_record *record)
     }
 }
 
-static void unmap_of_a_page_of_a_gigabyte_breaks_before_it_makes(void)
+CASE(s2, unmap_of_a_page_of_a_gigabyte_breaks_before_it_makes)
 {
     cr_assert_eq(s2_map(&s2, ipa(G1), pa(4 * G1), G1, S2_RWX, S2_MEM_NORMAL), HV_OK);
     seen.free_pages = page_pool_free_pages(&pool);
@@ -244,7 +244,7 @@ static void during_unmap(void *ctx, const struct fakehal_record *record)
     cr_expect_eq(page_pool_free_pages(&pool), seen.free_pages);
 }
 
-static void empty_tables_are_freed_after_one_invalidation(void)
+CASE(s2, empty_tables_are_freed_after_one_invalidation)
 {
     uint64_t before = page_pool_free_pages(&pool);
     cr_assert_eq(s2_map(&s2, ipa(G1 - 3 * K4), pa(0x5000), 6 * K4, S2_RW, S2_MEM_NORMAL), HV_OK);
@@ -258,7 +258,7 @@ static void empty_tables_are_freed_after_one_invalidation(void)
     cr_expect_eq(s2.table_pages, 0);
 }
 
-static void nothing_to_do_invalidates_nothing(void)
+CASE(s2, nothing_to_do_invalidates_nothing)
 {
     cr_assert_eq(s2_unmap(&s2, ipa(0), UINT64_C(1) << 44), HV_OK);
     cr_assert_eq(s2_map(&s2, ipa(0), pa(0), G1, S2_RW, S2_MEM_NORMAL), HV_OK);
@@ -276,9 +276,8 @@ static void during_destroy(void *ctx, const struct fakehal_record *record)
     seen.calls++;
 }
 
-Test(s2, destroy_invalidates_before_it_frees)
+CASE(s2, destroy_invalidates_before_it_frees)
 {
-    setup();
     cr_assert_eq(s2_map(&s2, ipa(K4), pa(0), 3 * M2, S2_RW, S2_MEM_NORMAL), HV_OK);
     seen.free_pages = page_pool_free_pages(&pool);
     fakehal()->tlbi = during_destroy;
@@ -286,33 +285,16 @@ Test(s2, destroy_invalidates_before_it_frees)
     cr_expect_eq(seen.calls, 1);
 }
 
-/* --- The tests: a process for each group, fresh state for each case --- */
-
-static void run(void (*const *cases)(void), size_t n)
+static void begin(void)
 {
-    for (size_t i = 0; i < n; i++) {
-        setup();
-        memset(&seen, 0, sizeof(seen));
-        cases[i]();
+    setup();
+    memset(&seen, 0, sizeof(seen));
+}
+
+static void finish(void)
+{
+    if (tables)
         teardown();
-    }
 }
 
-Test(s2_ops, maps)
-{
-    static void (*const cases[])(void) = {map_refuses,
-                                          largest_blocks_that_both_alignments_allow,
-                                          physical_alignment_limits_blocks,
-                                          level_0_has_no_blocks,
-                                          start_level_2_has_no_gigabyte_blocks,
-                                          permissions_and_types};
-    run(cases, sizeof(cases) / sizeof(cases[0]));
-}
-
-Test(s2_ops, invalidation)
-{
-    static void (*const cases[])(void) = {unmap_of_a_page_of_a_gigabyte_breaks_before_it_makes,
-                                          empty_tables_are_freed_after_one_invalidation,
-                                          nothing_to_do_invalidates_nothing};
-    run(cases, sizeof(cases) / sizeof(cases[0]));
-}
+CASES_RUN(s2, begin, finish)

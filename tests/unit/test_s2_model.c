@@ -3,6 +3,7 @@
  * Random changes of stage-2 tables against a naive map, watched by a TLB that never forgets, and
  * with each allocation failing once.
  */
+#include "prng.h"
 #include "s2_fixture.h"
 
 /* Every range of the test begins and ends at one of these; between two of them everything is alike.
@@ -57,10 +58,7 @@ static uint64_t rng_state;
 
 static uint64_t rng(void)
 {
-    rng_state ^= rng_state << 13;
-    rng_state ^= rng_state >> 7;
-    rng_state ^= rng_state << 17;
-    return rng_state >> 11;
+    return prng_next(&rng_state);
 }
 
 /* A cached translation may differ from the tables in its permissions only, and only until the
@@ -247,19 +245,19 @@ static void model_run(unsigned parange, uint64_t base, uint64_t seed, unsigned o
 }
 
 /* Start level 2, four concatenated tables. */
-Test(s2, agrees_with_naive_map_32_bits)
+CASE(s2_model, agrees_with_naive_map_32_bits)
 {
     model_run(0, 0, 0x1234567, 4000);
 }
 
 /* Start level 1; the middle of the window is where the second concatenated table begins. */
-Test(s2, agrees_with_naive_map_40_bits)
+CASE(s2_model, agrees_with_naive_map_40_bits)
 {
     model_run(2, 511 * G1, 0xabcdef01, 4000);
 }
 
 /* Start level 0; the window lies across a level 0 entry. */
-Test(s2, agrees_with_naive_map_48_bits)
+CASE(s2_model, agrees_with_naive_map_48_bits)
 {
     model_run(5, 1023 * G1, 0x777777777, 4000);
 }
@@ -302,12 +300,14 @@ static void fail_each(unsigned parange, uint64_t base, uint64_t seed, bool by_qu
     model_end();
 }
 
-Test(s2, each_allocation_fails)
+CASE(s2_model, each_allocation_fails)
 {
     fail_each(4, 511 * G1, 0x5eed5eed, false);
 }
 
-Test(s2, each_quota_fails)
+CASE(s2_model, each_quota_fails)
 {
     fail_each(2, 511 * G1, 0x900df00d, true);
 }
+
+CASES_RUN(s2_model, NULL, NULL)

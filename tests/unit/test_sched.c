@@ -29,7 +29,7 @@ static struct vcpu *on(unsigned n)
     return &f.vm->vcpu[n];
 }
 
-FIXTURE_TEST(sched, the_only_one_runs_on_without_a_reload)
+CASE(sched, the_only_one_runs_on_without_a_reload)
 {
     cr_assert_eq(f.vcpu->state, VCPU_RUNNING);
     cr_assert_eq(cpu0()->loaded, f.vcpu);
@@ -42,7 +42,7 @@ FIXTURE_TEST(sched, the_only_one_runs_on_without_a_reload)
     cr_assert_eq(fakehal()->count[FAKEHAL_VCPU_PUT], 0);
 }
 
-FIXTURE_TEST(sched, takes_turns)
+CASE(sched, takes_turns)
 {
     struct vcpu *first = on(1);
     struct vcpu *second = on(2);
@@ -57,7 +57,7 @@ FIXTURE_TEST(sched, takes_turns)
     cr_assert_eq(sched_next(cpu0()), first);
 }
 
-FIXTURE_TEST(sched, blocked_one_stays_loaded_until_another_needs_the_cpu)
+CASE(sched, blocked_one_stays_loaded_until_another_needs_the_cpu)
 {
     sched_block(f.vcpu);
     cr_assert(cpu0()->resched);
@@ -75,7 +75,7 @@ FIXTURE_TEST(sched, blocked_one_stays_loaded_until_another_needs_the_cpu)
     cr_assert_eq(cpu0()->loaded, other);
 }
 
-FIXTURE_TEST(sched, waking_leaves_other_states_alone)
+CASE(sched, waking_leaves_other_states_alone)
 {
     sched_wake(f.vcpu);
     cr_assert_eq(f.vcpu->state, VCPU_RUNNING);
@@ -84,7 +84,7 @@ FIXTURE_TEST(sched, waking_leaves_other_states_alone)
     cr_assert(!cpu0()->resched);
 }
 
-FIXTURE_TEST(sched, from_elsewhere_it_is_posted_and_kicked)
+CASE(sched, from_elsewhere_it_is_posted_and_kicked)
 {
     sched_block(f.vcpu);
     cr_assert_null(sched_next(cpu0()));
@@ -107,7 +107,7 @@ FIXTURE_TEST(sched, from_elsewhere_it_is_posted_and_kicked)
     cr_assert_neq(b->state, VCPU_BLOCKED);
 }
 
-FIXTURE_TEST(sched, removed_one_is_unloaded_and_off)
+CASE(sched, removed_one_is_unloaded_and_off)
 {
     sched_remove(f.vcpu);
     cr_assert_eq(f.vcpu->state, VCPU_OFF);
@@ -119,7 +119,7 @@ FIXTURE_TEST(sched, removed_one_is_unloaded_and_off)
     cr_assert_eq(fakehal()->count[FAKEHAL_VCPU_PUT], 1);
 }
 
-FIXTURE_TEST(sched, remove_stops_the_timer)
+CASE(sched, remove_stops_the_timer)
 {
     ptimer_write_cval(&f.vcpu->ptimer, 1000);
     ptimer_write_ctl(&f.vcpu->ptimer, 1);
@@ -129,7 +129,7 @@ FIXTURE_TEST(sched, remove_stops_the_timer)
 }
 
 /* The VM ends on pCPU 1 while pCPU 0 runs, queues and blocks its vCPUs. */
-FIXTURE_TEST(sched, vm_ended_elsewhere_drops_out)
+CASE(sched, vm_ended_elsewhere_drops_out)
 {
     on(1);
     on(2);
@@ -148,4 +148,4 @@ FIXTURE_TEST(sched, vm_ended_elsewhere_drops_out)
     cr_assert_null(cpu0()->current);
 }
 
-FIXTURE_SUITE(sched, setup, finish)
+CASES_RUN(sched, setup, finish)

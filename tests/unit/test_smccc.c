@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
+#include "prng.h"
 #include "psci/smccc.h"
 #include "vm_fixture.h"
 
@@ -34,7 +35,7 @@ static uint64_t call(uint64_t x0, uint64_t x1, uint64_t x2, uint64_t x3)
     return arch->x[0];
 }
 
-FIXTURE_TEST(smccc, versions)
+CASE(smccc, versions)
 {
     cr_assert_eq(call(0x84000000, 0, 0, 0), 0x10001, "PSCI 1.1");
     cr_assert_eq(call(0x80000000, 0, 0, 0), 0x10001, "SMCCC 1.1");
@@ -42,7 +43,7 @@ FIXTURE_TEST(smccc, versions)
     cr_assert_eq(call(0x84000006, 0, 0, 0), 2, "MIGRATE_INFO_TYPE");
 }
 
-FIXTURE_TEST(smccc, features)
+CASE(smccc, features)
 {
     static const uint32_t psci[] = {0x84000000, 0x84000001, 0x84000002, 0x84000003, 0x84000004,
                                     0x84000006, 0x84000008, 0x84000009, 0x8400000a, 0xc4000001,
@@ -63,12 +64,12 @@ FIXTURE_TEST(smccc, features)
 
 /* Discovery and dispatch are one table: what has no row returns NOT_SUPPORTED and changes nothing
  * else. */
-FIXTURE_TEST(smccc, unknown_functions)
+CASE(smccc, unknown_functions)
 {
     uint64_t seed = 5;
 
     for (unsigned i = 0; i < 20000; i++) {
-        uint64_t r = fixture_random(&seed);
+        uint64_t r = prng_next(&seed);
         uint32_t fid = (uint32_t)r;
         if ((r >> 60) != 0) /* near to what there is */
             fid = (uint32_t)(r & 0xc40000ff);
@@ -85,23 +86,23 @@ FIXTURE_TEST(smccc, unknown_functions)
     cr_assert_eq(f.vm->state, VM_RUNNING);
 }
 
-FIXTURE_TEST(smccc, system_off)
+CASE(smccc, system_off)
 {
     call(0x84000008, 0, 0, 0);
     cr_assert_eq(f.vm->state, VM_OFF);
-    cr_assert(fakehal_console_has("notice vm: g off: powered off by PSCI SYSTEM_OFF\n"));
+    cr_assert(fakehal_console_has("notice vm: g off: powered off by PSCI SYSTEM_OFF\r\n"));
     cr_assert(f.hv->pcpu[0].resched);
     cr_assert_null(sched_next(&f.hv->pcpu[0]));
 }
 
-FIXTURE_TEST(smccc, system_reset)
+CASE(smccc, system_reset)
 {
     call(0x84000009, 0, 0, 0);
     cr_assert_eq(f.vm->state, VM_RESET);
-    cr_assert(fakehal_console_has("notice vm: g reset: reset by PSCI SYSTEM_RESET\n"));
+    cr_assert(fakehal_console_has("notice vm: g reset: reset by PSCI SYSTEM_RESET\r\n"));
 }
 
-FIXTURE_TEST(smccc, cpu_on_and_affinity_info)
+CASE(smccc, cpu_on_and_affinity_info)
 {
     const uint64_t entry = GUEST_RAM + 0x1000;
 
@@ -132,7 +133,7 @@ FIXTURE_TEST(smccc, cpu_on_and_affinity_info)
     f.vm->vcpu[1].power = VCPU_POWER_ON;
 }
 
-FIXTURE_TEST(smccc, cpu_off)
+CASE(smccc, cpu_off)
 {
     cr_assert_eq(call(0xc4000003, 1, GUEST_RAM, 0), 0);
     call(0x84000002, 0, 0, 0);
@@ -148,7 +149,7 @@ FIXTURE_TEST(smccc, cpu_off)
     cr_assert_eq(f.vm->state, VM_OFF, "nothing could ever wake it");
 }
 
-FIXTURE_TEST(smccc, cpu_suspend)
+CASE(smccc, cpu_suspend)
 {
     cr_assert_eq(call(0xc4000001, UINT64_C(0x80000000), 0, 0), INVALID, "reserved bit 31");
     cr_assert_eq(call(0x84000001, 1u << 17, 0, 0), INVALID);
@@ -162,4 +163,4 @@ FIXTURE_TEST(smccc, cpu_suspend)
     cr_assert_eq(f.vcpu->state, VCPU_BLOCKED);
 }
 
-FIXTURE_SUITE(smccc, setup, finish)
+CASES_RUN(smccc, setup, finish)

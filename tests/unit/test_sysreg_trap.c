@@ -53,7 +53,7 @@ static void set(unsigned op0, unsigned op1, unsigned crn, unsigned crm, unsigned
     cr_assert(trap(iss(op0, op1, crn, crm, op2, 6, false)));
 }
 
-FIXTURE_TEST(sysreg_trap, rows_ascend)
+CASE(sysreg_trap, rows_ascend)
 {
     for (size_t i = 0; i < sysreg_row_count; i++) {
         cr_assert(i == 0 || sysreg_rows[i - 1].encoding < sysreg_rows[i].encoding, "%s",
@@ -62,7 +62,7 @@ FIXTURE_TEST(sysreg_trap, rows_ascend)
     }
 }
 
-FIXTURE_TEST(sysreg_trap, id_space_is_the_guests_view)
+CASE(sysreg_trap, id_space_is_the_guests_view)
 {
     for (unsigned crm = 1; crm < 8; crm++)
         for (unsigned op2 = 0; op2 < 8; op2++) {
@@ -76,14 +76,14 @@ FIXTURE_TEST(sysreg_trap, id_space_is_the_guests_view)
     cr_assert_eq(f.vcpu->arch.x[0], 3);
 }
 
-FIXTURE_TEST(sysreg_trap, id_registers_of_the_fake_cpu)
+CASE(sysreg_trap, id_registers_of_the_fake_cpu)
 {
     cr_assert_eq(get(3, 0, 0, 4, 0) >> 24 & 0xf, 1, "ID_AA64PFR0_EL1.GIC");
     cr_assert_eq(get(3, 0, 0, 4, 0) & 0xff, 0x11, "no AArch32");
     cr_assert_eq(get(3, 0, 0, 5, 0) >> 8 & 0xf, 0, "ID_AA64DFR0_EL1.PMUVer");
 }
 
-FIXTURE_TEST(sysreg_trap, actlr_and_debug_registers)
+CASE(sysreg_trap, actlr_and_debug_registers)
 {
     set(3, 0, 1, 0, 1, ~UINT64_C(0));
     cr_assert_eq(get(3, 0, 1, 0, 1), 0, "ACTLR_EL1");
@@ -102,7 +102,7 @@ FIXTURE_TEST(sysreg_trap, actlr_and_debug_registers)
     cr_assert(!trap(iss(2, 0, 1, 1, 4, 0, false)), "OSLSR_EL1 is read-only");
 }
 
-FIXTURE_TEST(sysreg_trap, physical_timer)
+CASE(sysreg_trap, physical_timer)
 {
     fakehal()->now = 100;
     set(3, 3, 14, 2, 2, 400); /* CVAL */
@@ -119,7 +119,7 @@ FIXTURE_TEST(sysreg_trap, physical_timer)
 }
 
 /* SGI 3 to Aff0 1. */
-FIXTURE_TEST(sysreg_trap, software_generated_interrupts)
+CASE(sysreg_trap, software_generated_interrupts)
 {
     struct mmio_access group1 = {.offset = 0x30080, .value = 8, .size = 4, .write = true};
     struct vgic_irq *irq = &f.vm->vgic.cpu[1].private_irq[3];
@@ -140,7 +140,7 @@ FIXTURE_TEST(sysreg_trap, software_generated_interrupts)
 }
 
 /* Every encoding, both ways: either a row or the ID space allows it, or it is undefined. */
-FIXTURE_TEST(sysreg_trap, nothing_else_is_there)
+CASE(sysreg_trap, nothing_else_is_there)
 {
     unsigned allowed = 0;
 
@@ -155,4 +155,4 @@ FIXTURE_TEST(sysreg_trap, nothing_else_is_there)
     cr_assert_eq(allowed, 56 + 2 + 4 + 2 * 6);
 }
 
-FIXTURE_SUITE(sysreg_trap, setup, finish)
+CASES_RUN(sysreg_trap, setup, finish)

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
+#include "cases.h"
+#include "fakehal/fakehal.h"
+#include "prng.h"
 #include "vm/timer.h"
-#include "vm_fixture.h"
 
 #define TIMERS 16u
 
@@ -28,16 +30,12 @@ static void setup(void)
         timer_init(&timers[i], count_fired);
 }
 
-static void finish(void)
-{
-}
-
 static uint64_t armed(void)
 {
     return fakehal()->cpu[0].deadline;
 }
 
-FIXTURE_TEST(timer, arms_for_the_earliest)
+CASE(timer, arms_for_the_earliest)
 {
     timer_start(&queue, &timers[0], 300);
     cr_assert_eq(armed(), 300);
@@ -57,7 +55,7 @@ FIXTURE_TEST(timer, arms_for_the_earliest)
     cr_assert_eq(armed(), HAL_TIMER_NEVER);
 }
 
-FIXTURE_TEST(timer, run_calls_what_is_due_in_order)
+CASE(timer, run_calls_what_is_due_in_order)
 {
     timer_start(&queue, &timers[0], 300);
     timer_start(&queue, &timers[1], 100);
@@ -84,7 +82,7 @@ static void renew(struct timer *timer)
     timer_start(&queue, timer, 50);
 }
 
-FIXTURE_TEST(timer, one_that_renews_itself_in_the_past_waits_for_the_next_run)
+CASE(timer, one_that_renews_itself_in_the_past_waits_for_the_next_run)
 {
     timer_init(&timers[0], renew);
     timer_start(&queue, &timers[0], 50);
@@ -102,7 +100,7 @@ static void cancel_other(struct timer *timer)
     timer_cancel(&queue, &timers[1]);
 }
 
-FIXTURE_TEST(timer, one_may_cancel_another_that_is_due)
+CASE(timer, one_may_cancel_another_that_is_due)
 {
     timer_init(&timers[0], cancel_other);
     timer_start(&queue, &timers[0], 50);
@@ -114,22 +112,22 @@ FIXTURE_TEST(timer, one_may_cancel_another_that_is_due)
 }
 
 /* Against an array of deadlines, 0 meaning none. */
-FIXTURE_TEST(timer, agrees_with_an_array)
+CASE(timer, agrees_with_an_array)
 {
     uint64_t model[TIMERS] = {0};
     unsigned expected[TIMERS] = {0};
     uint64_t seed = 11;
 
     for (unsigned step = 0; step < 5000; step++) {
-        unsigned n = (unsigned)(fixture_random(&seed) % TIMERS);
+        unsigned n = (unsigned)(prng_next(&seed) % TIMERS);
         uint64_t earliest = HAL_TIMER_NEVER;
-        switch (fixture_random(&seed) % 4) {
+        switch (prng_next(&seed) % 4) {
         case 0:
             timer_cancel(&queue, &timers[n]);
             model[n] = 0;
             break;
         case 1:
-            fakehal_advance(fixture_random(&seed) % 40);
+            fakehal_advance(prng_next(&seed) % 40);
             timer_queue_run(&queue);
             for (unsigned i = 0; i < TIMERS; i++) {
                 if (model[i] == 0 || model[i] > fakehal()->now)
@@ -139,7 +137,7 @@ FIXTURE_TEST(timer, agrees_with_an_array)
             }
             break;
         default:
-            model[n] = 1 + fakehal()->now + fixture_random(&seed) % 100;
+            model[n] = 1 + fakehal()->now + prng_next(&seed) % 100;
             timer_start(&queue, &timers[n], model[n]);
             break;
         }
@@ -153,4 +151,4 @@ FIXTURE_TEST(timer, agrees_with_an_array)
     }
 }
 
-FIXTURE_SUITE(timer, setup, finish)
+CASES_RUN(timer, setup, NULL)

@@ -21,7 +21,7 @@ static void from(uint64_t pc, uint64_t pstate)
     f.vcpu->arch.pstate = pstate;
 }
 
-FIXTURE_TEST(vcpu, reset_state)
+CASE(vcpu, reset_state)
 {
     struct arch_vcpu *arch = &f.vcpu->arch;
 
@@ -44,7 +44,7 @@ FIXTURE_TEST(vcpu, reset_state)
     cr_assert(f.vcpu->os_lock);
 }
 
-FIXTURE_TEST(vcpu, skip_is_one_instruction)
+CASE(vcpu, skip_is_one_instruction)
 {
     from(0x40080000, 0x3c5 | UINT64_C(3) << 10 | UINT64_C(1) << 21);
     vcpu_skip_insn(f.vcpu);
@@ -52,7 +52,7 @@ FIXTURE_TEST(vcpu, skip_is_one_instruction)
     cr_assert_eq(f.vcpu->arch.pstate, 0x3c5, "BTYPE and SS are used up");
 }
 
-FIXTURE_TEST(vcpu, undefined_from_el1)
+CASE(vcpu, undefined_from_el1)
 {
     from(0x40080010, UINT64_C(0x60000305)); /* Z C, D A, EL1h */
     vcpu_inject_undefined(f.vcpu);
@@ -63,7 +63,7 @@ FIXTURE_TEST(vcpu, undefined_from_el1)
     cr_assert_eq(fixture_sys(&f, ARCH_ESR_EL1), 0x02000000);
 }
 
-FIXTURE_TEST(vcpu, external_aborts)
+CASE(vcpu, external_aborts)
 {
     static const struct {
         uint64_t pstate, esr, vector;
@@ -95,7 +95,7 @@ FIXTURE_TEST(vcpu, external_aborts)
 
 /* PAN is set on entry where the CPU has it and SCTLR_EL1.SPAN is 0; SSBS takes DSSBS; TCO is set
  * with MTE. */
-FIXTURE_TEST(vcpu, pstate_bits_follow_the_cpu)
+CASE(vcpu, pstate_bits_follow_the_cpu)
 {
     hal_vcpu_sysreg_set(&f.vcpu->arch, ARCH_SCTLR_EL1, UINT64_C(1) << 44);
     from(0x40080000, 0x5);
@@ -108,7 +108,7 @@ FIXTURE_TEST(vcpu, pstate_bits_follow_the_cpu)
     cr_assert_eq(f.vcpu->arch.pstate, 0x3c5 | 1u << 22 | 1u << 12 | 1u << 25);
 }
 
-FIXTURE_TEST(vcpu, stuck_at_its_vector_ends_the_vm)
+CASE(vcpu, stuck_at_its_vector_ends_the_vm)
 {
     from(0x40080000, 0x3c5);
     for (unsigned i = 0; i < 1024; i++) /* the first one comes from elsewhere */
@@ -122,7 +122,7 @@ FIXTURE_TEST(vcpu, stuck_at_its_vector_ends_the_vm)
     cr_assert_eq(f.vcpu->state, VCPU_OFF);
 }
 
-FIXTURE_TEST(vcpu, a_handler_that_runs_is_not_stuck)
+CASE(vcpu, a_handler_that_runs_is_not_stuck)
 {
     for (unsigned i = 0; i < 5000; i++) {
         from(i % 1000 == 0 ? 0x40100200 : 0x40080000, 0x3c5);
@@ -131,4 +131,4 @@ FIXTURE_TEST(vcpu, a_handler_that_runs_is_not_stuck)
     cr_assert_eq(f.vm->state, VM_RUNNING);
 }
 
-FIXTURE_SUITE(vcpu, setup, finish)
+CASES_RUN(vcpu, setup, finish)

@@ -3,8 +3,6 @@
 #include "vgic_fixture.h"
 #include <stdlib.h>
 
-TestSuite(vgic);
-
 #define SGI1R(sgi, targets) ((uint64_t)(sgi) << 24 | (targets))
 #define LR_EOI              (UINT64_C(1) << 41)
 #define LR_PENDING          (UINT64_C(1) << 62)
@@ -28,7 +26,7 @@ static void sgi(unsigned cpu, uint64_t value)
 /* --- SGIs --- */
 
 /* No flush in between: an SGI to oneself is in the list register at once. */
-Test(vgic, ten_thousand_sgis_to_self)
+CASE(vgic, ten_thousand_sgis_to_self)
 {
     setup(1, 4);
     for (unsigned i = 0; i < 16; i++)
@@ -50,7 +48,7 @@ Test(vgic, ten_thousand_sgis_to_self)
     cr_assert_eq(kicks[0], 0u);
 }
 
-Test(vgic, the_common_sgi_needs_no_flush)
+CASE(vgic, the_common_sgi_needs_no_flush)
 {
     setup(1, 4);
     irq_on(0, 1, 0xa0);
@@ -63,7 +61,7 @@ Test(vgic, the_common_sgi_needs_no_flush)
     }
 }
 
-Test(vgic, two_sgis_before_the_acknowledge_are_one)
+CASE(vgic, two_sgis_before_the_acknowledge_are_one)
 {
     setup(1, 4);
     irq_on(0, 3, 0xa0);
@@ -74,7 +72,7 @@ Test(vgic, two_sgis_before_the_acknowledge_are_one)
     guest_takes(0, 1023);
 }
 
-Test(vgic, sgi_targets)
+CASE(vgic, sgi_targets)
 {
     setup(4, 4);
     for (unsigned cpu = 0; cpu < 4; cpu++)
@@ -104,7 +102,7 @@ Test(vgic, sgi_targets)
     guest_takes(1, 1023);
 }
 
-Test(vgic, sgi_by_full_affinity)
+CASE(vgic, sgi_by_full_affinity)
 {
     setup(2, 4);
     gic_cpu[1].affinity = 0x0403020f; /* bits [31:24] are none of it */
@@ -127,7 +125,7 @@ Test(vgic, sgi_by_full_affinity)
     guest_takes(1, 1023);
 }
 
-Test(vgic, sgi_registers_belong_to_groups)
+CASE(vgic, sgi_registers_belong_to_groups)
 {
     setup(1, 4);
     dist_write(D_CTLR, 4, 3);
@@ -146,7 +144,7 @@ Test(vgic, sgi_registers_belong_to_groups)
     guest_takes(0, 1);
 }
 
-Test(vgic, hostile_sgi_values)
+CASE(vgic, hostile_sgi_values)
 {
     setup(4, 1);
     for (unsigned cpu = 0; cpu < 4; cpu++)
@@ -165,7 +163,7 @@ Test(vgic, hostile_sgi_values)
 
 /* --- Lines --- */
 
-Test(vgic, a_line_that_stays_high_comes_again)
+CASE(vgic, a_line_that_stays_high_comes_again)
 {
     setup(1, 4);
     irq_on(0, 33, 0xa0);
@@ -182,7 +180,7 @@ Test(vgic, a_line_that_stays_high_comes_again)
     guest_takes(0, 1023);
 }
 
-Test(vgic, a_line_that_falls_before_the_acknowledge_is_retracted)
+CASE(vgic, a_line_that_falls_before_the_acknowledge_is_retracted)
 {
     setup(1, 4);
     irq_on(0, 33, 0xa0);
@@ -198,7 +196,7 @@ Test(vgic, a_line_that_falls_before_the_acknowledge_is_retracted)
     cr_assert_eq(kicks[0], before);
 }
 
-Test(vgic, icpendr_does_not_lower_a_line)
+CASE(vgic, icpendr_does_not_lower_a_line)
 {
     setup(1, 4);
     irq_on(0, 33, 0xa0);
@@ -217,7 +215,7 @@ Test(vgic, icpendr_does_not_lower_a_line)
     guest_takes(0, 1023);
 }
 
-Test(vgic, edges_are_counted_once_each)
+CASE(vgic, edges_are_counted_once_each)
 {
     setup(1, 4);
     irq_on(0, 33, 0xa0);
@@ -235,7 +233,7 @@ Test(vgic, edges_are_counted_once_each)
     }
 }
 
-Test(vgic, enables_at_every_stage)
+CASE(vgic, enables_at_every_stage)
 {
     setup(1, 4);
     irq_on(0, 33, 0xa0);
@@ -257,7 +255,7 @@ Test(vgic, enables_at_every_stage)
 
 /* --- Priorities and few list registers --- */
 
-Test(vgic, the_most_important_first_however_few_list_registers)
+CASE(vgic, the_most_important_first_however_few_list_registers)
 {
     static const unsigned counts[] = {1, 2, 4, 16};
     for (unsigned c = 0; c < 4; c++) {
@@ -281,7 +279,7 @@ Test(vgic, the_most_important_first_however_few_list_registers)
 }
 
 /* Each preempts the one before; all are active at once, and their EOIs come in reverse. */
-Test(vgic, nesting_deeper_than_the_list_registers)
+CASE(vgic, nesting_deeper_than_the_list_registers)
 {
     for (unsigned lrs = 1; lrs <= 4; lrs++) {
         setup(1, lrs);
@@ -303,7 +301,7 @@ Test(vgic, nesting_deeper_than_the_list_registers)
 }
 
 /* One that becomes pending again while active must not keep its list register from a better one. */
-Test(vgic, a_line_that_stays_high_does_not_overtake)
+CASE(vgic, a_line_that_stays_high_does_not_overtake)
 {
     setup(1, 2);
     irq_on(0, 1, 0x48);
@@ -321,7 +319,7 @@ Test(vgic, a_line_that_stays_high_does_not_overtake)
     guest_takes(0, 40);
 }
 
-Test(vgic, a_changed_priority_takes_effect)
+CASE(vgic, a_changed_priority_takes_effect)
 {
     setup(1, 1);
     irq_on(0, 33, 0x40);
@@ -350,7 +348,7 @@ static void setup_timer(void)
     settle();
 }
 
-Test(vgic, the_guests_eoi_deactivates_the_hardware)
+CASE(vgic, the_guests_eoi_deactivates_the_hardware)
 {
     setup_timer();
     for (unsigned i = 0; i < 100; i++) {
@@ -367,7 +365,7 @@ Test(vgic, the_guests_eoi_deactivates_the_hardware)
 }
 
 /* Whoever takes the interrupt back without an EOI leaves the deactivation to the vGIC. */
-Test(vgic, a_withdrawn_hardware_interrupt_is_deactivated)
+CASE(vgic, a_withdrawn_hardware_interrupt_is_deactivated)
 {
     setup_timer();
     vgic_raise_hw(&gic, 0, TIMER);
@@ -393,7 +391,7 @@ Test(vgic, a_withdrawn_hardware_interrupt_is_deactivated)
     cr_assert_eq(deactivations(), 1u);
 }
 
-Test(vgic, a_disabled_hardware_interrupt_waits)
+CASE(vgic, a_disabled_hardware_interrupt_waits)
 {
     setup_timer();
     bit_write(0, 0, ICENABLER, TIMER);
@@ -406,7 +404,7 @@ Test(vgic, a_disabled_hardware_interrupt_waits)
 }
 
 /* Pending and active at once cannot be a hardware list register. */
-Test(vgic, a_hardware_interrupt_made_pending_while_active)
+CASE(vgic, a_hardware_interrupt_made_pending_while_active)
 {
     setup_timer();
     vgic_raise_hw(&gic, 0, TIMER);
@@ -426,7 +424,7 @@ Test(vgic, a_hardware_interrupt_made_pending_while_active)
 }
 
 /* With one list register, an active hardware interrupt may lose it to a more important one. */
-Test(vgic, an_evicted_hardware_interrupt_is_deactivated)
+CASE(vgic, an_evicted_hardware_interrupt_is_deactivated)
 {
     setup(1, 1);
     vgic_map_hw(&gic, 0, TIMER, TIMER_HW);
@@ -446,7 +444,7 @@ Test(vgic, an_evicted_hardware_interrupt_is_deactivated)
 
 /* --- Several vCPUs --- */
 
-Test(vgic, an_spi_goes_where_its_route_leads)
+CASE(vgic, an_spi_goes_where_its_route_leads)
 {
     setup(2, 4);
     irq_on(0, 40, 0xa0);
@@ -467,7 +465,7 @@ Test(vgic, an_spi_goes_where_its_route_leads)
     guest_takes(1, 40);
 }
 
-Test(vgic, others_see_and_change_state_through_a_flush)
+CASE(vgic, others_see_and_change_state_through_a_flush)
 {
     setup(2, 4);
     irq_on(0, 40, 0xa0);
@@ -497,7 +495,7 @@ Test(vgic, others_see_and_change_state_through_a_flush)
 }
 
 /* An edge that comes between the guest's acknowledge and our look at it is a new interrupt. */
-Test(vgic, a_latch_behind_the_acknowledge_is_not_lost)
+CASE(vgic, a_latch_behind_the_acknowledge_is_not_lost)
 {
     setup(2, 4);
     irq_on(0, 7, 0xa0);
@@ -521,7 +519,7 @@ Test(vgic, a_latch_behind_the_acknowledge_is_not_lost)
 
 /* --- WFI --- */
 
-Test(vgic, what_wakes_from_wfi)
+CASE(vgic, what_wakes_from_wfi)
 {
     setup(2, 4);
     irq_on(0, 33, 0xa0);
@@ -555,7 +553,7 @@ Test(vgic, what_wakes_from_wfi)
 
 /* --- Odds and ends --- */
 
-Test(vgic, split_eoi_and_deactivation)
+CASE(vgic, split_eoi_and_deactivation)
 {
     setup(1, 4);
     vcpus[0].gic.vmcr |= UINT64_C(1) << 9; /* EOImode = 1 */
@@ -577,7 +575,7 @@ Test(vgic, split_eoi_and_deactivation)
     cr_assert_eq(redist_read(SGI_FRAME + ISACTIVER, 4), 0u);
 }
 
-Test(vgic, other_bits_of_hcr_are_left_alone)
+CASE(vgic, other_bits_of_hcr_are_left_alone)
 {
     setup_gic(1, 64, 1);
     vcpus[0].gic.hcr |= UINT64_C(1) << 10; /* TC: somebody else's business */
@@ -630,7 +628,7 @@ static void map_nothing(void *ctx)
     vgic_map_hw(&gic, 0, TIMER, 1023);
 }
 
-Test(vgic, callers_mistakes_are_caught)
+CASE(vgic, callers_mistakes_are_caught)
 {
     setup(1, 4);
     cr_assert(fakehal_expect_check(raise_unmapped, NULL));
@@ -640,3 +638,5 @@ Test(vgic, callers_mistakes_are_caught)
     cr_assert(fakehal_expect_check(map_an_spi, NULL));
     cr_assert(fakehal_expect_check(map_nothing, NULL));
 }
+
+CASES_RUN(vgic, NULL, NULL)

@@ -7,8 +7,6 @@
 #include "vgic_fixture.h"
 #include <stdlib.h>
 
-TestSuite(vgic_model);
-
 #define TIMER   27u
 #define HW_BASE 100u /* physical INTID of the timer of vCPU n: HW_BASE + n */
 #define NR_USED 16u
@@ -323,22 +321,24 @@ static void run_all(unsigned lrs)
             run(cpus, lrs, 1000 * lrs + 10 * cpus + i, 2000);
 }
 
-Test(vgic_model, one_list_register)
+CASE(vgic_model, one_list_register)
 {
     run_all(1);
 }
 
-Test(vgic_model, two_list_registers)
+CASE(vgic_model, two_list_registers)
 {
     run_all(2);
 }
 
-Test(vgic_model, four_list_registers)
+CASE(vgic_model, four_list_registers)
 {
     run_all(4);
 }
 
-Test(vgic_model, sixteen_list_registers)
+CASE(vgic_model, sixteen_list_registers)
 {
     run_all(16);
 }
+
+CASES_RUN(vgic_model, NULL, NULL)

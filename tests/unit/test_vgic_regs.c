@@ -3,9 +3,7 @@
 #include "vgic_fixture.h"
 #include <stdlib.h>
 
-TestSuite(vgic_regs);
-
-Test(vgic_regs, init_refuses_impossible_counts)
+CASE(vgic_regs, init_refuses_impossible_counts)
 {
     struct vgic_config good = {
         .cpu = gic_cpu, .spi = gic_spi, .nr_cpus = 1, .nr_spis = 32, .kick = fixture_kick};
@@ -25,7 +23,7 @@ Test(vgic_regs, init_refuses_impossible_counts)
     cr_assert_eq(vgic_init(&gic, &good), HV_OK);
 }
 
-Test(vgic_regs, ctlr_has_two_enables)
+CASE(vgic_regs, ctlr_has_two_enables)
 {
     setup_gic(1, 64, 4);
     cr_assert_eq(dist_read(D_CTLR, 4), 0x50u); /* DS, ARE */
@@ -37,7 +35,7 @@ Test(vgic_regs, ctlr_has_two_enables)
     cr_assert_eq(dist_read(D_CTLR, 4), 0x50u);
 }
 
-Test(vgic_regs, typer_tells_how_many_lines)
+CASE(vgic_regs, typer_tells_how_many_lines)
 {
     setup_gic(1, 256, 4);
     /* No1N, A3V, IDbits = 9, ITLinesNumber = 8: 288 INTIDs, as QEMU's virt */
@@ -50,7 +48,7 @@ Test(vgic_regs, typer_tells_how_many_lines)
     cr_assert_eq(dist_read(D_TYPER, 4), 0x0348001eu);
 }
 
-Test(vgic_regs, identification)
+CASE(vgic_regs, identification)
 {
     static const uint8_t pidr4[] = {0x44, 0, 0, 0, 0x92, 0xb4, 0x3b, 0, 0x0d, 0xf0, 0x05, 0xb1};
     setup_gic(2, 64, 4);
@@ -65,7 +63,7 @@ Test(vgic_regs, identification)
 }
 
 /* Registers that this GIC has no use for read as zero and ignore writes. */
-Test(vgic_regs, raz_wi)
+CASE(vgic_regs, raz_wi)
 {
     static const uint32_t d[] = {0xc,   0x10,  0x40,  0x48,  0x800,  0x820,  0xbfc, 0xd04,
                                  0xe08, 0xf00, 0xf10, 0xf20, 0x5ffc, 0x6000, 0x60f8};
@@ -86,7 +84,7 @@ Test(vgic_regs, raz_wi)
 
 /* With affinity routing the distributor's registers of INTIDs 0..31 are RES0; above, there are 64
  * SPIs. */
-Test(vgic_regs, bitmaps_cover_the_spis)
+CASE(vgic_regs, bitmaps_cover_the_spis)
 {
     static const uint16_t set[] = {IGROUPR, ISENABLER, ISPENDR, ISACTIVER};
     setup_gic(1, 64, 4);
@@ -115,7 +113,7 @@ Test(vgic_regs, bitmaps_cover_the_spis)
     cr_assert_eq(dist_read(IGROUPR + 4, 4), 0x5u);
 }
 
-Test(vgic_regs, priorities_have_five_bits)
+CASE(vgic_regs, priorities_have_five_bits)
 {
     setup_gic(2, 64, 4);
     dist_write(IPRIORITYR + 32, 4, 0xffa707f0);
@@ -132,7 +130,7 @@ Test(vgic_regs, priorities_have_five_bits)
     cr_assert_eq(redist_read(SGI_FRAME + IPRIORITYR + 28, 4), 0u, "the other vCPU's own");
 }
 
-Test(vgic_regs, configuration)
+CASE(vgic_regs, configuration)
 {
     setup_gic(1, 64, 4);
     cr_assert_eq(redist_read(SGI_FRAME + ICFGR, 4), 0xaaaaaaaau, "SGIs are edge-triggered");
@@ -147,7 +145,7 @@ Test(vgic_regs, configuration)
     cr_assert_eq(dist_read(ICFGR, 4), 0u);
 }
 
-Test(vgic_regs, routers)
+CASE(vgic_regs, routers)
 {
     setup_gic(2, 64, 4);
     cr_assert_eq(dist_read(IROUTER + 8 * 40, 8), 0u);
@@ -164,7 +162,7 @@ Test(vgic_regs, routers)
     cr_assert_eq(dist_read(IROUTER + 8 * 31, 8), 0u, "not an SPI");
 }
 
-Test(vgic_regs, redistributor_typer)
+CASE(vgic_regs, redistributor_typer)
 {
     setup_gic(3, 32, 4);
     cr_assert_eq(redist_read(0x8, 8), 0u);
@@ -183,7 +181,7 @@ Test(vgic_regs, redistributor_typer)
     cr_assert_eq(redist_read(0x8, 8), 0x4403020100000010u);
 }
 
-Test(vgic_regs, waker)
+CASE(vgic_regs, waker)
 {
     setup_gic(2, 32, 4);
     cr_assert_eq(redist_read(0x14, 4), 6u, "asleep after reset");
@@ -219,7 +217,7 @@ static unsigned redist_sizes(uint64_t o)
 }
 
 /* Every offset, size and direction: abort or not as above, no state that breaks anything. */
-Test(vgic_regs, hostile_accesses)
+CASE(vgic_regs, hostile_accesses)
 {
     setup_gic(2, 96, 4);
     srand(1);
@@ -248,7 +246,7 @@ Test(vgic_regs, hostile_accesses)
     }
 }
 
-Test(vgic_regs, frames_that_do_not_exist)
+CASE(vgic_regs, frames_that_do_not_exist)
 {
     uint64_t value = 0;
     setup_gic(2, 32, 4);
@@ -260,3 +258,5 @@ Test(vgic_regs, frames_that_do_not_exist)
     cr_assert_not(redist(0, true, UINT64_MAX - 3, 4, &value));
     cr_assert_not(redist(0, false, (UINT64_C(1) << 49) + 4, 4, &value), "2^32 redistributors on");
 }
+
+CASES_RUN(vgic_regs, NULL, NULL)

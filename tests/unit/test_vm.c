@@ -15,7 +15,7 @@ static void setup(void)
     fixture_hv(&f, MIB(8), 1);
 }
 
-FIXTURE_TEST(vm, vcpu_configuration)
+CASE(vm, vcpu_configuration)
 {
     fakehal()->now = 777;
     fixture_create(&f, 3);
@@ -39,14 +39,14 @@ FIXTURE_TEST(vm, vcpu_configuration)
     cr_assert_eq(f.vm->vgic.cpu[2].private_irq[30].hw_intid, UINT32_MAX);
 }
 
-FIXTURE_TEST(vm, pointer_authentication_is_not_trapped)
+CASE(vm, pointer_authentication_is_not_trapped)
 {
     f.hv->idregs.reg[IDREG_ISAR1] = UINT64_C(1) << 4;
     fixture_create(&f, 1);
     cr_assert_eq(f.vcpu->arch.config.hcr_el2, UINT64_C(0x318803c263b));
 }
 
-FIXTURE_TEST(vm, memory_is_mapped_clean_and_executable)
+CASE(vm, memory_is_mapped_clean_and_executable)
 {
     struct s2_mapping map;
 
@@ -70,7 +70,7 @@ FIXTURE_TEST(vm, memory_is_mapped_clean_and_executable)
 }
 
 /* Every second page of the pool is taken, so that there are blocks of one page alone. */
-FIXTURE_TEST(vm, memory_in_a_fragmented_pool)
+CASE(vm, memory_in_a_fragmented_pool)
 {
     static pa_t page[2048];
     size_t n = 0;
@@ -98,7 +98,7 @@ FIXTURE_TEST(vm, memory_in_a_fragmented_pool)
             page_pool_free(&f.hv->pool, &f.hv->account, page[i], 0);
 }
 
-FIXTURE_TEST(vm, gic_is_on_the_bus)
+CASE(vm, gic_is_on_the_bus)
 {
     struct mmio_access access = {.offset = 0xffe8, .size = 4};
     const struct mmio_region *region;
@@ -129,7 +129,7 @@ static void refused(hv_err err)
     cr_assert(fakehal_console_has("error vm: g not created: "), "%s", fakehal()->out);
 }
 
-FIXTURE_TEST(vm, refuses_impossible_configurations)
+CASE(vm, refuses_impossible_configurations)
 {
     f.config.vcpus = 0;
     refused(HV_ERR_INVAL);
@@ -154,7 +154,7 @@ FIXTURE_TEST(vm, refuses_impossible_configurations)
 }
 
 /* The struct fits, the memory does not: what is left is too little for tables. */
-FIXTURE_TEST(vm, memory_that_just_does_not_fit)
+CASE(vm, memory_that_just_does_not_fit)
 {
     f.config.memory = align_down(page_pool_free_pages(&f.hv->pool) * 0x1000 - 0x20000, 0x1000);
     for (unsigned i = 0; i < 40; i++, f.config.memory += 0x1000)
@@ -167,7 +167,7 @@ FIXTURE_TEST(vm, memory_that_just_does_not_fit)
 }
 
 /* Each allocation fails once: an error with nothing left behind, or a smaller block instead. */
-FIXTURE_TEST(vm, every_allocation_may_fail)
+CASE(vm, every_allocation_may_fail)
 {
     unsigned failed = 0;
 
@@ -189,7 +189,7 @@ FIXTURE_TEST(vm, every_allocation_may_fail)
     cr_assert_lt(failed, 30);
 }
 
-FIXTURE_TEST(vm, quota_of_the_hypervisor_holds)
+CASE(vm, quota_of_the_hypervisor_holds)
 {
     f.hv->account.limit = 1;
     refused(HV_ERR_QUOTA);
@@ -215,7 +215,7 @@ static void destroy_device(struct vm *vm, void *dev)
     cr_assert_eq(*(unsigned *)dev, --destroyed, "the last one first");
 }
 
-FIXTURE_TEST(vm, devices_go_with_it)
+CASE(vm, devices_go_with_it)
 {
     static unsigned dev[17];
 
@@ -231,7 +231,7 @@ FIXTURE_TEST(vm, devices_go_with_it)
     cr_assert_eq(destroyed, 0);
 }
 
-FIXTURE_TEST(vm, life_and_end)
+CASE(vm, life_and_end)
 {
     fixture_create(&f, 1);
     vm_end(f.vm, VM_CRASHED, "not running yet");
@@ -251,16 +251,16 @@ FIXTURE_TEST(vm, life_and_end)
     vm_end(f.vm, VM_CRASHED, "too late");
     cr_assert_eq(f.vm->state, VM_OFF);
     cr_assert_eq(f.hv->nr_running, 0);
-    cr_assert(fakehal_console_has("notice vm: g off: because of 42\n"));
+    cr_assert(fakehal_console_has("notice vm: g off: because of 42\r\n"));
     cr_assert(!fakehal_console_has("too late"));
 }
 
-FIXTURE_TEST(vm, ends_are_told_apart)
+CASE(vm, ends_are_told_apart)
 {
     fixture_create(&f, 1);
     vm_start(f.vm, ipa(GUEST_ENTRY), 0);
     vm_end(f.vm, VM_RESET, "r");
-    cr_assert(fakehal_console_has("notice vm: g reset: r\n"));
+    cr_assert(fakehal_console_has("notice vm: g reset: r\r\n"));
     cr_assert_eq(f.vm->state, VM_RESET);
 }
 
@@ -269,14 +269,14 @@ static void start_again(void *ctx)
     vm_start(ctx, ipa(GUEST_ENTRY), 0);
 }
 
-FIXTURE_TEST(vm, starts_once)
+CASE(vm, starts_once)
 {
     fixture_create(&f, 1);
     vm_start(f.vm, ipa(GUEST_ENTRY), 0);
     cr_assert(fakehal_expect_check(start_again, f.vm));
 }
 
-FIXTURE_TEST(vm, power_of_vcpus)
+CASE(vm, power_of_vcpus)
 {
     fixture_create(&f, 2);
     vm_start(f.vm, ipa(GUEST_ENTRY), 0);
@@ -300,11 +300,11 @@ FIXTURE_TEST(vm, power_of_vcpus)
     cr_assert_eq(sched_next(&f.hv->pcpu[0]), f.vcpu);
     vm_vcpu_off(f.vcpu);
     cr_assert_eq(f.vm->state, VM_OFF);
-    cr_assert(fakehal_console_has("notice vm: g off: its last CPU powered off\n"));
+    cr_assert(fakehal_console_has("notice vm: g off: its last CPU powered off\r\n"));
 }
 
 /* Nothing is left to run: the other pCPUs have to hear of it. */
-FIXTURE_TEST(vm, last_end_kicks_the_others)
+CASE(vm, last_end_kicks_the_others)
 {
     free(f.hv);
     fixture_hv(&f, MIB(8), 3);
@@ -318,4 +318,4 @@ FIXTURE_TEST(vm, last_end_kicks_the_others)
     cr_assert_eq(fakehal()->cpu[2].kicks, 1);
 }
 
-FIXTURE_SUITE(vm, setup, finish)
+CASES_RUN(vm, setup, finish)

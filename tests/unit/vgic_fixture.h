@@ -7,9 +7,9 @@
 #ifndef VGIC_FIXTURE_H
 #define VGIC_FIXTURE_H
 
+#include "cases.h"
 #include "fakehal/fakehal.h"
 #include "irq/vgic.h"
-#include <criterion/criterion.h>
 #include <string.h>
 
 #define MAX_CPUS 4u
