@@ -168,4 +168,28 @@ static void finish(void)
     fixture_end(&f);
 }
 
+CASE(guest_fdt, seeds)
+{
+    static const uint64_t key[2] = {1, 2};
+    const uint64_t *kaslr;
+    uint64_t first;
+    int len;
+
+    build(1, &no_initrd);
+    expect_no("/chosen", "kaslr-seed");
+    expect_no("/chosen", "rng-seed");
+    random_seed(&f.hv->random, key);
+    cr_assert_eq(guest_fdt_build(f.vm, &no_initrd, tree, sizeof(tree)), HV_OK);
+    kaslr = fdt_getprop(tree, fdt_path_offset(tree, "/chosen"), "kaslr-seed", &len);
+    cr_assert_neq(kaslr, NULL);
+    cr_assert_eq(len, 8);
+    memcpy(&first, kaslr, 8);
+    cr_assert_neq(fdt_getprop(tree, fdt_path_offset(tree, "/chosen"), "rng-seed", &len), NULL);
+    cr_expect_eq(len, 32);
+    cr_assert_eq(guest_fdt_build(f.vm, &no_initrd, tree, sizeof(tree)), HV_OK);
+    kaslr = fdt_getprop(tree, fdt_path_offset(tree, "/chosen"), "kaslr-seed", &len);
+    cr_assert_neq(kaslr, NULL);
+    cr_expect_neq(memcmp(&first, kaslr, 8), 0, "new ones for each tree");
+}
+
 CASES_RUN(guest_fdt, NULL, finish)

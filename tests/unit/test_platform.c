@@ -475,4 +475,23 @@ CASE(platform, random_corruption)
     cr_expect_lt(refused, 2000);
 }
 
+CASE(platform, seed)
+{
+    static const char bytes[] = "0123456789abcdefXYZ";
+
+    tree_virt();
+    EXPECT_OK();
+    cr_expect(!out.has_seed);
+    tree_bytes("/chosen", "kaslr-seed", "ABCDEFGH", 8);
+    EXPECT_OK();
+    cr_expect(out.has_seed);
+    cr_expect_arr_eq(out.seed, "ABCDEFGH\0\0\0\0\0\0\0\0", 16);
+    tree_bytes("/chosen", "rng-seed", bytes, sizeof(bytes));
+    EXPECT_OK();
+    cr_expect_arr_eq(out.seed, "0123456789abcdef", 16, "preferred, and cut");
+    tree_bytes("/chosen", "rng-seed", "", 0);
+    EXPECT_OK();
+    cr_expect_arr_eq(out.seed, "ABCDEFGH\0\0\0\0\0\0\0\0", 16, "an empty one is none");
+}
+
 CASES_RUN(platform, NULL, NULL)
