@@ -38,6 +38,9 @@ struct percpu {
     uint32_t nr_breakpoints;
     uint32_t nr_watchpoints;
     bool has_pauth;
+    bool has_ras;
+    bool has_sme;
+    bool panicking; /* a report is being printed */
 };
 
 static inline struct percpu *percpu_self(void)

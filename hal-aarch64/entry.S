@@ -26,6 +26,7 @@ _head:
 
 start:
     msr     daifset, #0xf
+    msr     spsel, #1               /* SP_EL2: a loader may have used SP_EL0 */
     mov     x19, x0                 /* the devicetree */
     mrs     x1, CurrentEL
     cmp     x1, #(2 << 2)
@@ -67,6 +68,10 @@ start:
 3:
     adr_far x0, boot_stack_top
     mov     sp, x0
+    adr_far x0, percpu              /* its panic stack, for an exception from here on */
+    adr_far x1, panic_stack_top
+    str     x1, [x0, #PERCPU_PANIC_STACK]
+    msr     tpidr_el2, x0
     adr_far x0, el2_vectors
     msr     vbar_el2, x0
     isb

@@ -29,8 +29,10 @@ static void dist_init(void)
     nr_intids = 32 * ((mmio_read32(gicd, GICD_TYPER) & 0x1f) + 1);
     if (nr_intids > GIC_MAX_INTID + 1)
         nr_intids = GIC_MAX_INTID + 1;
-    for (uint32_t n = 32; n < nr_intids; n += 32) {
+    for (uint32_t n = 32; n < nr_intids; n += 32)
         mmio_write32(gicd, GICD_ICENABLER + n / 8, ~UINT32_C(0));
+    wait_dist();
+    for (uint32_t n = 32; n < nr_intids; n += 32) {
         mmio_write32(gicd, GICD_ICPENDR + n / 8, ~UINT32_C(0));
         mmio_write32(gicd, GICD_ICACTIVER + n / 8, ~UINT32_C(0));
         mmio_write32(gicd, GICD_IGROUPR + n / 8, ~UINT32_C(0));
@@ -48,7 +50,8 @@ static volatile uint32_t *find_redist(const struct hal_platform *platform, uint6
 
     for (uint32_t i = 0; i < platform->nr_gicr; i++) {
         uint64_t stride = platform->gicr_stride != 0 ? platform->gicr_stride : GICR_FRAME_PAIR;
-        for (uint64_t off = 0; off + GICR_FRAME_PAIR <= platform->gicr[i].size; off += stride) {
+        uint64_t size = platform->gicr[i].size;
+        for (uint64_t off = 0; off <= size && size - off >= GICR_FRAME_PAIR; off += stride) {
             volatile uint32_t *rd = (volatile uint32_t *)(platform->gicr[i].base + off);
             uint32_t low = mmio_read32(rd, GICR_TYPER);
             if (mmio_read32(rd, GICR_TYPER + 4) == aff)
@@ -62,6 +65,12 @@ static volatile uint32_t *find_redist(const struct hal_platform *platform, uint6
     return NULL;
 }
 
+static void wait_redist(const volatile uint32_t *rd)
+{
+    while ((mmio_read32(rd, GICR_CTLR) & GICR_CTLR_RWP) != 0) {
+    }
+}
+
 static void redist_init(volatile uint32_t *rd)
 {
     volatile char *sgi = (volatile char *)rd + GICR_SGI_BASE;
@@ -71,12 +80,35 @@ static void redist_init(volatile uint32_t *rd)
     while ((mmio_read32(rd, GICR_WAKER) & GICR_WAKER_CHILDREN_ASLEEP) != 0) {
     }
     mmio_write32(sgi, GICD_ICENABLER, ~UINT32_C(0));
+    wait_redist(rd);
     mmio_write32(sgi, GICD_ICPENDR, ~UINT32_C(0));
     mmio_write32(sgi, GICD_ICACTIVER, ~UINT32_C(0));
     mmio_write32(sgi, GICD_IGROUPR, ~UINT32_C(0));
     for (uint32_t n = 0; n < 32; n += 4)
         mmio_write32(sgi, GICD_IPRIORITYR + n, PRIORITY_ALL);
-    while ((mmio_read32(rd, GICR_CTLR) & GICR_CTLR_RWP) != 0) {
+}
+
+/* Active priorities that a loader left behind would hold back everything that is no more important.
+ */
+static void clear_active_priorities(uint64_t pribits, bool group0)
+{
+    sysreg_write(icc_ap1r0_el1, UINT64_C(0));
+    if (pribits >= 6)
+        sysreg_write(icc_ap1r1_el1, UINT64_C(0));
+    if (pribits >= 7) {
+        sysreg_write(icc_ap1r2_el1, UINT64_C(0));
+        sysreg_write(icc_ap1r3_el1, UINT64_C(0));
+    }
+    /* With two security states group 0 is EL3's, which may trap the accesses. */
+    if (!group0)
+        return;
+    sysreg_write(icc_igrpen0_el1, UINT64_C(0));
+    sysreg_write(icc_ap0r0_el1, UINT64_C(0));
+    if (pribits >= 6)
+        sysreg_write(icc_ap0r1_el1, UINT64_C(0));
+    if (pribits >= 7) {
+        sysreg_write(icc_ap0r2_el1, UINT64_C(0));
+        sysreg_write(icc_ap0r3_el1, UINT64_C(0));
     }
 }
 
@@ -85,9 +117,14 @@ static void cpu_interface_init(struct percpu *cpu)
     uint64_t vtr;
     uint64_t prebits;
 
-    sysreg_write(icc_sre_el2,
-                 UINT64_C(0xf)); /* SRE, DFB, DIB, Enable: EL1 uses System registers too */
+    sysreg_write(icc_sre_el2, UINT64_C(0xf)); /* SRE, DFB, DIB, and Enable to set EL1's */
     isb();
+    sysreg_write(icc_sre_el1, UINT64_C(0x7));
+    isb();
+    sysreg_write(icc_sre_el2, UINT64_C(0x7)); /* from now on ICC_SRE_EL1 is core's to answer for */
+    isb();
+    clear_active_priorities(bits_get(sysreg_read(icc_ctlr_el1), 10, 8) + 1,
+                            (mmio_read32(gicd, GICD_CTLR) & GICD_CTLR_DS) != 0);
     sysreg_write(icc_pmr_el1, UINT64_C(0xf0));
     sysreg_write(icc_bpr1_el1, UINT64_C(0));
     sysreg_write(icc_ctlr_el1, BIT(1)); /* EOImode */

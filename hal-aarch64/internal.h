@@ -3,12 +3,16 @@
 #ifndef HAL_AARCH64_INTERNAL_H
 #define HAL_AARCH64_INTERNAL_H
 
+#include "arch/idreg.h"
 #include "base/addr.h"
 #include "base/err.h"
 #include "cpu.h"
 #include "hal/platform.h"
 #include <stddef.h>
 #include <stdint.h>
+
+/* main.c: entry.S points TPIDR_EL2 to the first. */
+extern struct percpu percpu[PLATFORM_MAX_CPUS];
 
 /* image.ld: the running image. */
 extern char __image_start[], __text_end[], __rodata_end[], __image_end[];
@@ -25,11 +29,16 @@ void mmu_enable(const struct mmu_setup *setup);
 /* Maps what is not mapped yet of the identity range, rounded outwards to pages. HV_ERR_NOMEM if the
  * table pages are used up. */
 HV_MUST_CHECK hv_err mmu_map(uint64_t base, uint64_t size, enum mmu_attr attr);
+/* Takes back one page that mmu_map() mapped as a page. */
+void mmu_unmap_page(uint64_t addr);
 /* RAM without the firmware's reserved ranges, and the bounds that hal_phys_map() answers by. */
 HV_MUST_CHECK hv_err mmu_map_ram(const struct hal_platform *platform);
 /* True if `addr` is a mapped, writable or readable address: for the backtrace, which must not
  * fault. */
 bool mmu_is_stack(uint64_t addr);
+
+/* el2_regs.c: EL2 registers that reset to UNKNOWN values, and this image never uses. */
+void el2_regs_init(const struct arch_idregs *idregs);
 
 /* gic.c */
 HV_MUST_CHECK hv_err gic_init(const struct hal_platform *platform);
@@ -38,6 +47,8 @@ HV_MUST_CHECK hv_err timer_init_cpu(const struct hal_platform *platform);
 /* uart.c: the PL011 at `base`, which is mapped, becomes the console; 0: there is none from now on.
  */
 void uart_init(uint64_t base);
+/* True if the PrimeCell identification at `base` says PL011. */
+bool uart_is_pl011(uint64_t base);
 
 /* fp in vectors.S */
 void fp_save(struct arch_vcpu_fp *fp);

@@ -9,7 +9,7 @@
 /* What core may use before its page pool exists: struct hv and the configuration. */
 #define ARENA_SIZE KIB(128)
 
-static struct percpu percpu[PLATFORM_MAX_CPUS];
+struct percpu percpu[PLATFORM_MAX_CPUS];
 static _Alignas(64) unsigned char arena[ARENA_SIZE];
 
 #define MPIDR_AFFINITY (BITS(39, 32) | BITS(23, 0))
@@ -19,16 +19,29 @@ static void percpu_init_boot(void)
     struct percpu *cpu = &percpu[0];
     struct arch_idregs idregs;
 
-    cpu->panic_stack = (uint64_t)panic_stack_top;
     cpu->mpidr = sysreg_read(mpidr_el1) & MPIDR_AFFINITY;
-    sysreg_write(tpidr_el2, (uint64_t)cpu);
     hal_id_regs(&idregs);
     cpu->nr_breakpoints = idreg_breakpoints(&idregs);
     cpu->nr_watchpoints = idreg_watchpoints(&idregs);
     cpu->has_pauth = idreg_has_pauth(&idregs);
+    cpu->has_ras = bits_get(idregs.reg[IDREG_PFR0], 31, 28) != 0;
+    cpu->has_sme = bits_get(idregs.reg[IDREG_PFR1], 27, 24) != 0;
+    el2_regs_init(&idregs);
     sysreg_write(oslar_el1,
                  UINT64_C(0)); /* core emulates the guests' OS Lock; the CPU's own stays open */
     sysreg_write(mdscr_el1, UINT64_C(0));
+}
+
+/* The fallback that was chosen at build time, if it is what it should be: on another board it may
+ * be RAM. */
+static void init_early_console(void)
+{
+    if (HALCYON_EARLY_PL011 == 0 || mmu_map(HALCYON_EARLY_PL011, PAGE_SIZE, MMU_DEVICE) != HV_OK)
+        return;
+    if (uart_is_pl011(HALCYON_EARLY_PL011))
+        uart_init(HALCYON_EARLY_PL011);
+    else
+        mmu_unmap_page(HALCYON_EARLY_PL011);
 }
 
 _Noreturn void boot_main(uint64_t dtb)
@@ -42,8 +55,7 @@ _Noreturn void boot_main(uint64_t dtb)
     };
 
     percpu_init_boot();
-    if (HALCYON_EARLY_PL011 != 0 && mmu_map(HALCYON_EARLY_PL011, PAGE_SIZE, MMU_DEVICE) == HV_OK)
-        uart_init(HALCYON_EARLY_PL011);
+    init_early_console();
     core_main(&boot);
 }
 

@@ -7,11 +7,11 @@
 #include "hal/hal.h"
 #include "internal.h"
 
-#define TABLE_PAGES 40u
+/* Each edge of a mapped piece may need a level 2 and a level 3 table of its own. */
+#define TABLE_PAGES (4u * (PLATFORM_MAX_RAM + PLATFORM_MAX_RESERVED) + 16u)
 #define VA_BITS     48u
-/* The devicetree is mapped before its size can be read: it may have this much (the boot protocol's
- * limit), and start anywhere in a page. */
-#define DTB_WINDOW MIB(2)
+/* The most that the boot protocol allows a devicetree to take. */
+#define DTB_MAX MIB(2)
 
 #define EL2_VALID    BIT(0)
 #define EL2_TABLE    BIT(1)
@@ -34,7 +34,7 @@ struct known_range {
 
 static _Alignas(4096) uint64_t tables[TABLE_PAGES][PTE_ENTRIES];
 static unsigned tables_used = 1; /* the first is the root */
-static struct known_range known[PLATFORM_MAX_RAM + 2];
+static struct known_range known[PLATFORM_MAX_RAM + PLATFORM_MAX_RESERVED + 3];
 static unsigned nr_known;
 static struct mmu_setup setup;
 
@@ -119,6 +119,28 @@ static void map_early(uint64_t from, uint64_t to, enum mmu_attr attr)
     HV_CHECK(mmu_map(from, to - from, attr) == HV_OK);
 }
 
+/* Maps a range and lets hal_phys_map() answer for it. */
+static hv_err map_known(uint64_t base, uint64_t size)
+{
+    if (nr_known == sizeof(known) / sizeof(known[0]))
+        return HV_ERR_NOMEM;
+    known[nr_known++] = (struct known_range){base, size};
+    return mmu_map(base, size, MMU_DATA);
+}
+
+/* Exactly what it says it takes: around it there may be anything. Its content is core's to judge.
+ */
+static void map_dtb(uint64_t dtb)
+{
+    const volatile unsigned char *header = (const volatile unsigned char *)dtb;
+    uint64_t size = (uint64_t)header[4] << 24 | (uint64_t)header[5] << 16 |
+                    (uint64_t)header[6] << 8 | header[7];
+
+    if (size < PAGE_SIZE || size > DTB_MAX)
+        size = PAGE_SIZE;
+    HV_CHECK(map_known(dtb, size) == HV_OK);
+}
+
 const struct mmu_setup *mmu_build_early(uint64_t image, uint64_t dtb)
 {
     uint64_t stack_guard = (uint64_t)boot_stack_guard;
@@ -130,8 +152,7 @@ const struct mmu_setup *mmu_build_early(uint64_t image, uint64_t dtb)
     map_early((uint64_t)__rodata_end, stack_guard, MMU_DATA);
     map_early(stack_guard + PAGE_SIZE, panic_guard, MMU_DATA);
     map_early(panic_guard + PAGE_SIZE, (uint64_t)__image_end, MMU_DATA);
-    map_early(dtb, dtb + DTB_WINDOW, MMU_DATA); /* the rest of the window may become free RAM */
-    known[nr_known++] = (struct known_range){align_down(dtb, PAGE_SIZE), DTB_WINDOW};
+    map_dtb(dtb);
 
     setup.ttbr = (uint64_t)tables[0];
     setup.mair = (MAIR_NORMAL_WB << (8 * MAIR_INDEX_NORMAL)) |
@@ -144,24 +165,38 @@ const struct mmu_setup *mmu_build_early(uint64_t image, uint64_t dtb)
     return &setup;
 }
 
-/* Maps [base, end) without the reserved ranges: they may be secure, and even a speculative read of
- * them an error. */
+/*
+ * What the RAM map leaves out: the image, which has its own map with guard pages, and the reserved
+ * ranges, which may be secure, so that even a speculative read would be an error.
+ */
+static struct known_range nth_hole(const struct hal_platform *platform, uint32_t n)
+{
+    uint64_t base = (uint64_t)__image_start;
+    uint64_t end = (uint64_t)__image_end;
+
+    if (n < platform->nr_reserved) {
+        base = platform->reserved[n].base;
+        end = base + platform->reserved[n].size;
+    }
+    base = align_down(base, PAGE_SIZE);
+    end = end > UINT64_MAX - PAGE_MASK ? UINT64_MAX : align_up(end, PAGE_SIZE);
+    return (struct known_range){base, end - base};
+}
+
 static hv_err map_ram_around(const struct hal_platform *platform, uint64_t base, uint64_t end)
 {
     while (base < end) {
         uint64_t stop = end;
         uint64_t resume = end;
-        for (uint32_t i = 0; i < platform->nr_reserved; i++) {
-            uint64_t from = align_down(platform->reserved[i].base, PAGE_SIZE);
-            uint64_t to =
-                align_up(platform->reserved[i].base + platform->reserved[i].size, PAGE_SIZE);
-            if (from < stop && to > base) {
-                stop = from > base ? from : base;
-                resume = to;
+        for (uint32_t i = 0; i <= platform->nr_reserved; i++) {
+            struct known_range hole = nth_hole(platform, i);
+            if (hole.base < stop && hole.base + hole.size > base) {
+                stop = hole.base > base ? hole.base : base;
+                resume = hole.base + hole.size;
             }
         }
         if (stop > base) {
-            hv_err err = mmu_map(base, stop - base, MMU_DATA);
+            hv_err err = map_known(base, stop - base);
             if (err != HV_OK)
                 return err;
         }
@@ -170,24 +205,31 @@ static hv_err map_ram_around(const struct hal_platform *platform, uint64_t base,
     return HV_OK;
 }
 
-/* The guard pages stay holes because the image is skipped as a whole. */
 hv_err mmu_map_ram(const struct hal_platform *platform)
 {
-    const uint64_t image = (uint64_t)__image_start;
-    const uint64_t image_end = (uint64_t)__image_end;
-
     for (uint32_t i = 0; i < platform->nr_ram; i++) {
         uint64_t base = platform->ram[i].base;
-        uint64_t end = base + platform->ram[i].size;
-        bool holds_image = base <= image && image_end <= end;
-        hv_err err = map_ram_around(platform, base, holds_image ? image : end);
-        if (err == HV_OK && holds_image)
-            err = map_ram_around(platform, image_end, end);
+        hv_err err = map_ram_around(platform, base, base + platform->ram[i].size);
         if (err != HV_OK)
             return err;
-        known[nr_known++] = (struct known_range){base, platform->ram[i].size};
     }
-    return HV_OK;
+    /* A loader may have reserved the bundle, so that nobody overwrites it. */
+    if (platform->initrd.size == 0)
+        return HV_OK;
+    return map_known(platform->initrd.base, platform->initrd.size);
+}
+
+void mmu_unmap_page(uint64_t addr)
+{
+    uint64_t *table = tables[0];
+
+    for (unsigned level = 0; level < 3; level++)
+        table = (uint64_t *)(table[(addr >> (39 - 9 * level)) & (PTE_ENTRIES - 1)] & BITS(47, 12));
+    table[(addr >> PAGE_SHIFT) & (PTE_ENTRIES - 1)] = 0;
+    dsb(ish);
+    __asm__ volatile("tlbi vae2is, %0" ::"r"(addr >> PAGE_SHIFT) : "memory");
+    dsb(ish);
+    isb();
 }
 
 bool mmu_is_stack(uint64_t addr)

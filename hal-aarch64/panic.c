@@ -48,7 +48,8 @@ static void backtrace(uint64_t pc, uint64_t lr, uint64_t fp)
     print_address("at", pc);
     if (lr != 0)
         print_address("lr", lr - 4); /* the caller, if the function has no frame of its own */
-    for (int i = 0; i < BACKTRACE_MAX && mmu_is_stack(fp) && is_aligned(fp, 8); i++) {
+    for (int i = 0;
+         i < BACKTRACE_MAX && mmu_is_stack(fp) && mmu_is_stack(fp + 8) && is_aligned(fp, 8); i++) {
         const uint64_t *record = (const uint64_t *)fp;
         if (record[1] == 0)
             break;
@@ -65,9 +66,21 @@ static _Noreturn void finish(void)
     hal_halt(HAL_HALT_PANIC);
 }
 
+/* A failure while a report is being printed, by whatever, goes straight to the end. */
+static void begin(void)
+{
+    struct percpu *cpu = percpu_self();
+
+    if (cpu->panicking)
+        hal_halt(HAL_HALT_PANIC);
+    cpu->panicking = true;
+}
+
 _Noreturn void panic_exception(const struct panic_frame *frame)
 {
     char words[120];
+
+    begin();
 
     print("\nhalcyon PANIC: %s exception at EL2 on CPU %u\n", vector_names[frame->vector & 7],
           hal_cpu_self());
@@ -91,6 +104,7 @@ _Noreturn void panic_exception(const struct panic_frame *frame)
 
 _Noreturn void hv_check_failed(const char *expr, const char *file, unsigned line)
 {
+    begin();
     print("\nhalcyon PANIC: check failed on CPU %u: %s (%s:%u)\n", hal_cpu_self(), expr, file,
           line);
     print("  image at 0x%016llx\n", (unsigned long long)(uint64_t)__image_start);

@@ -79,7 +79,8 @@ void hal_cache_op(const void *ptr, uint64_t len, enum hal_cache_op op)
             break;
         }
     }
-    dsb(ish);
+    dsb(sy); /* not only for the inner shareable domain: a guest with its caches off is outside of
+                it */
     if (op == HAL_CACHE_SYNC_ICACHE) {
         /* The guest sees the lines at other addresses: a VIPT cache needs all of it dropped. */
         __asm__ volatile("ic ialluis" ::: "memory");

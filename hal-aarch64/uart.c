@@ -18,6 +18,20 @@
 
 static volatile char *uart; /* NULL: no console */
 
+/* PeriphID0-1 and PCellID0-3 (3.3.13-3.3.14): the part number, and the class of all PrimeCells. */
+bool uart_is_pl011(uint64_t base)
+{
+    static const uint8_t cell_id[] = {0x0d, 0xf0, 0x05, 0xb1};
+    const volatile char *regs = (const volatile char *)base;
+
+    if ((mmio_read32(regs, 0xfe0) & 0xff) != 0x11 || (mmio_read32(regs, 0xfe4) & 0x0f) != 0)
+        return false;
+    for (uint64_t i = 0; i < sizeof(cell_id); i++)
+        if ((mmio_read32(regs, 0xff0 + 4 * i) & 0xff) != cell_id[i])
+            return false;
+    return true;
+}
+
 void uart_init(uint64_t base)
 {
     volatile char *regs = (volatile char *)base;
@@ -25,7 +39,8 @@ void uart_init(uint64_t base)
     uart = NULL;
     if (base == 0)
         return;
-    mmio_write32(regs, UARTICR, 0x7ff);
+    /* Reception stays raised: with bytes in the FIFO it would not be raised again. */
+    mmio_write32(regs, UARTICR, 0x7ff & ~(INT_RX | INT_RT));
     mmio_write32(regs, UARTLCRH, mmio_read32(regs, UARTLCRH) | 0x70); /* 8 bits, FIFOs */
     mmio_write32(regs, UARTIFLS, 0);                                  /* interrupt at 1/8 full */
     mmio_write32(regs, UARTCR, 0x301);                                /* enable, TX, RX */

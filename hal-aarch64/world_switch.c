@@ -188,6 +188,19 @@ static void pauth_put(uint64_t *keys)
 #undef ROW
 }
 
+/* State that a guest can reach, or leave behind, of features that it is not shown: nobody's, so it
+ * is cleared. */
+static void hidden_clear(const struct percpu *cpu)
+{
+    if (cpu->has_sme)
+        sysreg_write(S3_3_C13_C0_5, UINT64_C(0)); /* TPIDR2_EL0 */
+    if (cpu->has_ras) {
+        sysreg_write(S3_4_C12_C1_1, UINT64_C(0)); /* VDISR_EL2, which a guest sees as DISR_EL1 */
+        sysreg_write(S3_4_C5_C2_3, UINT64_C(0));  /* VSESR_EL2 */
+    }
+    sysreg_write(mdccint_el1, UINT64_C(0));
+}
+
 void hal_vcpu_load(struct arch_vcpu *vcpu)
 {
     struct percpu *cpu = percpu_self();
@@ -199,6 +212,7 @@ void hal_vcpu_load(struct arch_vcpu *vcpu)
 #undef ROW
     if (cpu->has_pauth)
         pauth_load(vcpu->pauth);
+    hidden_clear(cpu);
     debug_load(cpu, &vcpu->debug);
     fp_restore(&vcpu->fp);
     gic_load(cpu, &vcpu->gic);

@@ -79,6 +79,13 @@ static void sysreg_write_sgi0r(struct vcpu *vcpu, uint64_t value)
     vgic_send_sgi(&vcpu->vm->vgic, vcpu->index, value, false);
 }
 
+/* System registers are the only interface: SRE, DFB and DIB are RAO/WI (IHI 0069, 12.2.24). */
+static uint64_t sysreg_read_sre(struct vcpu *vcpu)
+{
+    (void)vcpu;
+    return 7;
+}
+
 const struct sysreg_row sysreg_rows[] = {
     {SYSREG_MDRAR_EL1, "MDRAR_EL1", sysreg_read_zero, NULL}, /* no debug ROM table */
     {SYSREG_OSLAR_EL1, "OSLAR_EL1", NULL, sysreg_write_oslar},
@@ -92,6 +99,7 @@ const struct sysreg_row sysreg_rows[] = {
     {SYSREG_CNTP_CTL_EL0, "CNTP_CTL_EL0", sysreg_read_cntp_ctl, sysreg_write_cntp_ctl},
     {SYSREG_CNTP_CVAL_EL0, "CNTP_CVAL_EL0", sysreg_read_cntp_cval, sysreg_write_cntp_cval},
     {SYSREG_ICC_SGI1R_EL1, "ICC_SGI1R_EL1", NULL, sysreg_write_sgi1r},
+    {SYSREG_ICC_SRE_EL1, "ICC_SRE_EL1", sysreg_read_sre, sysreg_write_ignore},
     {SYSREG_ICC_ASGI1R_EL1, "ICC_ASGI1R_EL1", NULL, sysreg_write_sgi0r},
     {SYSREG_ICC_SGI0R_EL1, "ICC_SGI0R_EL1", NULL, sysreg_write_sgi0r},
 };
