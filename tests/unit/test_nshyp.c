@@ -41,6 +41,7 @@ struct guest {
     bool started;
     unsigned starts;
     uint64_t last_seed; /* kaslr-seed in its devicetree */
+    uint64_t vmid;
 };
 
 static _Alignas(64) unsigned char arena[ARENA_SIZE];
@@ -131,6 +132,7 @@ static void check_start(struct guest *guest, struct vcpu *vcpu)
     check_memory(guest, vcpu->vm);
     cr_assert(dtb_seed == 0 || dtb_seed != guest->last_seed, "each life has a seed of its own");
     guest->last_seed = dtb_seed;
+    guest->vmid = vcpu->arch.config.vttbr_el2 >> 48;
     guest->starts++;
     guest->started = true;
 }
@@ -276,6 +278,7 @@ CASE(nshyp, powers_off_with_its_vm)
     cr_assert_eq(fakehal()->inits, 1);
     cr_assert_eq(guests[0].starts, 1);
     cr_assert_eq(guests[0].last_seed, 0, "the machine has none to give");
+    cr_assert_eq(hv->console->intid, 33, "the UART's SPI 1");
 }
 
 /* Neither the seconds nor the microseconds overflow. */
@@ -404,6 +407,8 @@ CASE(nshyp, sixteen_vms)
     power_on();
     for (unsigned i = 0; i < 16; i++)
         cr_assert_eq(guests[i].starts, 1 + i % 2, "%s", names[i]);
+    for (unsigned i = 0; i < 16; i++)
+        cr_assert_eq(guests[i].vmid, 16 - i, "0 is nobody's; stage 2 of no two is confused");
     EXPECT_LOG(OFF_LINE);
 }
 

@@ -196,6 +196,16 @@ CASE(role_ram, bytes_cost_their_pages)
     cr_assert_eq(page_pool_free_pages(&pool), NR_PAGES - 3 - 3);
 }
 
+CASE(role_ram, empty_ranges_cost_nothing)
+{
+    add_ram(BASE, NR_PAGES * PAGE_SIZE);
+    reserve(BASE + 0x10, 0);
+    take(BASE + 0x20fff, 0);
+    take(0, 0);
+    cr_assert_eq(give(), HV_OK);
+    cr_assert_eq(page_pool_free_pages(&pool), NR_PAGES - 1);
+}
+
 CASE(role_ram, nothing_is_left)
 {
     cr_assert_eq(give(), HV_ERR_NOMEM, "no RAM at all");
