@@ -260,6 +260,8 @@ uint64_t hal_vcpu_sysreg_get(struct arch_vcpu *vcpu, enum arch_sysreg reg)
 {
     if (!is_loaded(vcpu))
         return vcpu->sys[reg];
+    if (reg == ARCH_SCTLR_EL1) /* asked for its endianness at every access to a device */
+        return sysreg_read(sctlr_el1);
     switch (reg) {
 #define ROW(i, name)                                                                               \
     case i:                                                                                        \

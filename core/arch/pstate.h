@@ -16,6 +16,7 @@
 #define PSTATE_I      BIT(7)
 #define PSTATE_A      BIT(8)
 #define PSTATE_D      BIT(9)
+#define PSTATE_E      BIT(9) /* AArch32: data accesses are big-endian */
 #define PSTATE_DAIF   (PSTATE_D | PSTATE_A | PSTATE_I | PSTATE_F)
 #define PSTATE_BTYPE  BITS(11, 10)
 #define PSTATE_SSBS   BIT(12)

@@ -105,7 +105,8 @@ enum arch_exit_kind {
                      */
     ARCH_EXIT_IRQ, /* a physical IRQ is pending or hal_cpu_kick() was called: ack with hal_irq_ack()
                     */
-    ARCH_EXIT_FIQ, /* not routed to EL2 by core's configuration */
+    ARCH_EXIT_FIQ, /* a physical interrupt of group 0, which nobody enables, is pending: as IRQ. The
+                      HAL's hal_irq_ack() deals with it */
     ARCH_EXIT_SERROR, /* esr is the SError syndrome */
 };
 

@@ -213,6 +213,9 @@ static hv_err get_gic_regs(struct discovery *d, uint64_t regions)
 
         if (err != HV_OK)
             return refuse(d, HV_ERR_FORMAT, d->gic, "reg: %s", why);
+        if (i > 0 && range->size < d->out->gicr_stride)
+            return refuse(d, HV_ERR_FORMAT, d->gic,
+                          "reg: entry %u is smaller than redistributor-stride", i);
         if (range->size < (i == 0 ? GICD_SIZE : GICR_SIZE_MIN) ||
             !is_aligned(range->base, GICD_SIZE))
             return refuse(d, HV_ERR_FORMAT, d->gic, "reg: entry %u is no frame of a GICv3", i);

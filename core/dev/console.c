@@ -107,18 +107,32 @@ size_t console_guest_read(void *ctx, char *buf, size_t size)
     return n;
 }
 
+/* Tells `focus` that there may be input; NULL: nobody. Its lock ranks below the console's, so that
+ * the lock is not held; `notifying` keeps it alive. */
+static void notify(struct console *console, struct pl011 *focus)
+{
+    if (focus == NULL)
+        return;
+    pl011_poll(focus);
+    spinlock_lock(&console->lock);
+    console->notifying--;
+    spinlock_unlock(&console->lock);
+}
+
 /* The lock is held, and given up while console_interrupt() uses the focus that there is. */
 static void change_focus(struct console *console, struct pl011 *pl011)
 {
-    while (console->notifying) {
+    while (console->notifying != 0) {
         spinlock_unlock(&console->lock);
         hal_cpu_relax();
         spinlock_lock(&console->lock);
     }
     console->focus = pl011;
     console->rx_tail = console->rx_head;
-    if (pl011 != NULL)
-        set_irq(console, true);
+    /* What came before makes no interrupt any more if the firmware has let that one pass. */
+    if (pl011 != NULL && console->intid != HAL_INTID_NONE)
+        rx_fill(console);
+    console->notifying += pl011 != NULL;
 }
 
 void console_set_focus(struct console *console, struct pl011 *pl011)
@@ -126,14 +140,20 @@ void console_set_focus(struct console *console, struct pl011 *pl011)
     spinlock_lock(&console->lock);
     change_focus(console, pl011);
     spinlock_unlock(&console->lock);
+    notify(console, pl011);
 }
 
 void console_claim_focus(struct console *console, struct pl011 *pl011)
 {
+    struct pl011 *changed = NULL;
+
     spinlock_lock(&console->lock);
-    if (console->focus == NULL)
+    if (console->focus == NULL) {
         change_focus(console, pl011);
+        changed = pl011;
+    }
     spinlock_unlock(&console->lock);
+    notify(console, changed);
 }
 
 void console_drop_focus(struct console *console, struct pl011 *pl011)
@@ -151,13 +171,7 @@ void console_interrupt(struct console *console)
     spinlock_lock(&console->lock);
     rx_fill(console);
     focus = console->focus;
-    console->notifying = focus != NULL;
+    console->notifying += focus != NULL;
     spinlock_unlock(&console->lock);
-    if (focus == NULL)
-        return;
-    /* Its lock ranks below the console's. `notifying` keeps it alive. */
-    pl011_poll(focus);
-    spinlock_lock(&console->lock);
-    console->notifying = false;
-    spinlock_unlock(&console->lock);
+    notify(console, focus);
 }

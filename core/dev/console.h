@@ -21,7 +21,7 @@ struct console {
     uint32_t intid;       /* the machine's console interrupt, HAL_INTID_NONE if it has none */
     bool line_start;      /* the last byte written ended a line */
     bool irq_enabled;
-    bool notifying; /* console_interrupt() is using the focused PL011 */
+    uint32_t notifying; /* how many are telling the focused PL011 of input: it must stay alive */
     uint32_t rx_head;
     uint32_t rx_tail;
     struct pl011 *focus; /* NULL: input is dropped */
@@ -41,7 +41,8 @@ void console_guest_write(void *ctx, const char *text, size_t len);
 size_t console_guest_read(void *ctx, char *buf, size_t size);
 /*
  * Which guest gets the input from now on; NULL for none. Input that is still buffered was meant for
- * the one before, and is dropped. The first focus enables the console's interrupt, to this pCPU.
+ * the one before, and is dropped; what the machine has not been asked for yet is the new one's. The
+ * first focus enables the console's interrupt, to this pCPU.
  * When it returns nobody uses the former one any more. No lock of rank dev or higher is held.
  */
 void console_set_focus(struct console *console, struct pl011 *pl011);

@@ -8,6 +8,10 @@
 
 #define ESR_FNV BIT(10) /* of an abort: FAR_EL1 is not valid */
 
+/* SCTLR_EL1: data accesses of EL0 and of EL1 are big-endian (D17.2.118). */
+#define SCTLR_E0E BIT(24)
+#define SCTLR_EE  BIT(25)
+
 /*
  * True if the syndrome describes an access that may be a device's: one register, at a known
  * address, refused by stage 2 for lack of a mapping. HPFAR_EL2 is not valid for a permission fault
@@ -19,6 +23,31 @@ static inline bool abort_is_emulable(const struct esr_abort *abort)
 
     return abort->isv && !abort->fnv && !abort->cm && !abort->s1ptw &&
            (type == ESR_FSC_TRANSLATION || type == ESR_FSC_ACCESS_FLAG);
+}
+
+/* True in AArch64 state with little-endian data at EL0 and EL1: what nearly every guest is in. */
+static inline bool abort_is_usual(struct vcpu *vcpu)
+{
+    return __builtin_expect((vcpu->arch.pstate & PSTATE_NRW) == 0, 1) &&
+           __builtin_expect(
+               (hal_vcpu_sysreg_get(&vcpu->arch, ARCH_SCTLR_EL1) & (SCTLR_E0E | SCTLR_EE)) == 0, 1);
+}
+
+/* True if the vCPU's data accesses are big-endian now. */
+static bool abort_is_big_endian(struct vcpu *vcpu)
+{
+    uint64_t pstate = vcpu->arch.pstate;
+
+    if ((pstate & PSTATE_NRW) != 0)
+        return (pstate & PSTATE_E) != 0;
+    uint64_t bit = (pstate & PSTATE_EL(3)) == 0 ? SCTLR_E0E : SCTLR_EE;
+    return (hal_vcpu_sysreg_get(&vcpu->arch, ARCH_SCTLR_EL1) & bit) != 0;
+}
+
+/* The bytes of a value that has no bits above the access's size, the other way round. */
+static inline uint64_t abort_swap(const struct esr_abort *abort, uint64_t value)
+{
+    return __builtin_bswap64(value) >> (64 - 8 * abort->size);
 }
 
 /* What a load leaves in its register. */
@@ -42,9 +71,14 @@ static inline const struct mmio_region *abort_find_device(struct vcpu *vcpu, ipa
     return region;
 }
 
-/* False if no device takes the access. */
-static inline bool abort_emulate(struct vcpu *vcpu, const struct esr_abort *abort, ipa_t at)
+/* False if no device takes the access. `usual`: what abort_is_usual() said, a constant. */
+__attribute__((always_inline)) static inline bool abort_emulate(struct vcpu *vcpu,
+                                                                const struct esr_abort *abort,
+                                                                const struct arch_exit *exit,
+                                                                bool usual)
 {
+    bool swapped = !usual && abort_is_big_endian(vcpu);
+    ipa_t at = ipa(esr_fault_ipa(exit->esr, exit->far, exit->hpfar));
     const struct mmio_region *region = abort_find_device(vcpu, at);
     if (region == NULL)
         return false;
@@ -58,14 +92,31 @@ static inline bool abort_emulate(struct vcpu *vcpu, const struct esr_abort *abor
     };
     if (region->size - access.offset < abort->size)
         return false;
-    if (abort->write)
-        access.value = arch_vcpu_x(&vcpu->arch, abort->reg) & mask;
+    if (abort->write) {
+        uint64_t value = arch_vcpu_x(&vcpu->arch, abort->reg) & mask;
+        access.value = swapped ? abort_swap(abort, value) : value;
+    }
     if (!region->access(region->dev, &access))
         return false;
-    if (!abort->write)
-        arch_vcpu_set_x(&vcpu->arch, abort->reg, abort_extend(abort, access.value & mask));
-    vcpu_skip_insn(vcpu);
+    if (!abort->write) {
+        uint64_t value = access.value & mask;
+        value = swapped ? abort_swap(abort, value) : value;
+        arch_vcpu_set_x(&vcpu->arch, abort->reg, abort_extend(abort, value));
+    }
+    if (usual)
+        vcpu_skip_insn(vcpu);
+    else
+        vcpu_skip_trapped(vcpu, exit->esr);
     return true;
+}
+
+/* Apart, so that the usual way is as short as without it. */
+static __attribute__((noinline)) bool abort_emulate_unusual(struct vcpu *vcpu,
+                                                            const struct arch_exit *exit)
+{
+    struct esr_abort abort = esr_decode_abort(exit->esr | (uint64_t)ESR_EC_DABT_LOWER << 26);
+
+    return abort_emulate(vcpu, &abort, exit, false);
 }
 
 /* External aborts and faults of stage 2 are what a guest can cause; a code that the architecture
@@ -106,9 +157,11 @@ void abort_data(struct vcpu *vcpu, const struct arch_exit *exit)
     /* The class is known: with its bit given, decoding costs the compiler no branch. */
     struct esr_abort abort = esr_decode_abort(exit->esr | (uint64_t)ESR_EC_DABT_LOWER << 26);
 
-    if (abort_is_emulable(&abort) &&
-        abort_emulate(vcpu, &abort, ipa(esr_fault_ipa(exit->esr, exit->far, exit->hpfar))))
-        return;
+    if (abort_is_emulable(&abort)) {
+        if (abort_is_usual(vcpu) ? abort_emulate(vcpu, &abort, exit, true)
+                                 : abort_emulate_unusual(vcpu, exit))
+            return;
+    }
     abort_inject(vcpu, exit, false);
 }
 

@@ -122,6 +122,18 @@ static const struct sysreg_row *sysreg_find(uint32_t encoding)
     return NULL;
 }
 
+/* A guest mostly comes back for the register that it came for last. */
+static inline const struct sysreg_row *sysreg_row_of(struct vcpu *vcpu, uint32_t encoding)
+{
+    const struct sysreg_row *row = vcpu->last_sysreg;
+
+    if (row != NULL && row->encoding == encoding)
+        return row;
+    row = sysreg_find(encoding);
+    vcpu->last_sysreg = row;
+    return row;
+}
+
 static void sysreg_undefined(struct vcpu *vcpu, const struct esr_sysreg *insn)
 {
     struct log *log = &vcpu->vm->hv->log;
@@ -146,7 +158,7 @@ void sysreg_trap(struct vcpu *vcpu, const struct arch_exit *exit)
         vcpu_skip_insn(vcpu);
         return;
     }
-    row = sysreg_find(insn.encoding);
+    row = sysreg_row_of(vcpu, insn.encoding);
     if (row == NULL || (insn.read ? row->read == NULL : row->write == NULL)) {
         sysreg_undefined(vcpu, &insn);
         return;

@@ -168,6 +168,21 @@ void vgic_map_hw(struct vgic *vgic, unsigned cpu, uint32_t intid, uint32_t hw_in
     spinlock_unlock(&vgic->lock);
 }
 
+/* A latch on top of an active one is the guest's own (ISPENDR): the line has no part in it. */
+void vgic_lower_hw(struct vgic *vgic, unsigned cpu, uint32_t intid)
+{
+    HV_CHECK(cpu < vgic->nr_cpus && intid < GIC_NR_PRIVATE);
+    struct vgic_irq *irq = &vgic->cpu[cpu].private_irq[intid];
+    HV_CHECK(irq->hw_intid != VGIC_NO_HW);
+    spinlock_lock(&vgic->lock);
+    vgic_irq_fold(&vgic->cpu[cpu], irq);
+    if (irq->latched && irq->hw_active && !irq->active) {
+        vgic_irq_unlatch(irq);
+        vgic_irq_update_own(vgic, irq, cpu);
+    }
+    spinlock_unlock(&vgic->lock);
+}
+
 void vgic_raise_hw(struct vgic *vgic, unsigned cpu, uint32_t intid)
 {
     HV_CHECK(cpu < vgic->nr_cpus && intid < GIC_NR_PRIVATE);

@@ -141,6 +141,13 @@ void vgic_map_hw(struct vgic *vgic, unsigned cpu, uint32_t intid, uint32_t hw_in
 void vgic_raise_hw(struct vgic *vgic, unsigned cpu, uint32_t intid);
 
 /*
+ * The source behind it was looked at, and its line is low: what the guest has not acknowledged is
+ * taken back at once, and the physical interrupt deactivated, so that the next one is not held
+ * back. Nothing happens if there is none. Own pCPU; vgic_flush() before the vCPU runs or waits.
+ */
+void vgic_lower_hw(struct vgic *vgic, unsigned cpu, uint32_t intid);
+
+/*
  * Accesses of a guest to the distributor, and to the redistributor frames (offset from the first
  * one). Reserved locations are RAZ/WI for aligned 32-bit accesses (IHI 0069, 12.1). false: a size
  * that the register does not support, a misaligned access, or a redistributor that does not exist:

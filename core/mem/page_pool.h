@@ -14,7 +14,7 @@
 
 #define PAGE_POOL_MAX_ORDER 18u /* 1 GiB */
 #define PAGE_POOL_ORDERS    (PAGE_POOL_MAX_ORDER + 1u)
-#define PAGE_POOL_REGIONS   32u
+#define PAGE_POOL_REGIONS   51u /* role/ram.c: as many pieces as RAM can be in */
 
 /* Who pays: a VM, or the hypervisor itself. Guarded by the pool's lock. */
 struct page_account {

@@ -6,6 +6,7 @@
  */
 #include "base/bits.h"
 #include "base/check.h"
+#include "base/fmt.h"
 #include "boot/bundle.h"
 #include "boot/image.h"
 #include "boot/platform.h"
@@ -17,6 +18,13 @@
 #include "vm/hv.h"
 #include "vm/sched.h"
 #include <string.h>
+
+/*
+ * What this role runs, until one pCPU can serve several vCPUs: they need a time slice, the watch
+ * over the virtual timers of those that are not loaded, and VMs reaped while others run.
+ */
+#define NSHYP_MAX_VMS   1u
+#define NSHYP_MAX_VCPUS 1u
 
 #define FDT_HEADER_SIZE  40u
 #define FDT_HEADER_MAGIC UINT32_C(0xd00dfeed)
@@ -115,6 +123,26 @@ static void init_pcpus(struct hv *hv)
         sched_init_pcpu(hv, cpu);
 }
 
+static void check_limits(struct hv *hv, const struct hv_config *config)
+{
+    char reason[BUNDLE_REASON_MAX];
+
+    if (config->nr_vms > NSHYP_MAX_VMS) {
+        (void)fmt_snprintf(reason, sizeof(reason),
+                           "/vms: %u VMs: this version runs one VM with one vCPU", config->nr_vms);
+        give_up(hv, "VM bundle refused", reason);
+    }
+    for (uint32_t slot = 0; slot < config->nr_vms; slot++) {
+        const struct vm_config *vm = &config->vm[slot];
+        if (vm->vcpus <= NSHYP_MAX_VCPUS)
+            continue;
+        (void)fmt_snprintf(reason, sizeof(reason),
+                           "/vms/%s: vcpus: %u: this version runs one VM with one vCPU", vm->name,
+                           vm->vcpus);
+        give_up(hv, "VM bundle refused", reason);
+    }
+}
+
 static void read_bundle(struct hv *hv, struct hv_config *config)
 {
     char reason[BUNDLE_REASON_MAX];
@@ -127,6 +155,7 @@ static void read_bundle(struct hv *hv, struct hv_config *config)
         give_up(hv, "VM bundle", "the machine's initrd does not lie in its RAM");
     if (bundle_parse(blob, hv->platform.initrd.size, config, reason) != HV_OK)
         give_up(hv, "VM bundle refused", reason);
+    check_limits(hv, config);
     if (config->log != NULL && log_set_levels(&hv->log, config->log) != HV_OK)
         give_up(hv, "VM bundle refused", "/halcyon: log: not a level specification");
     /* Not before the bundle has said whether it is to be seen. */

@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 #include "role/ram.h"
 #include "base/addr.h"
+#include "base/check.h"
+
+/* Each hole makes at most one piece more. */
+_Static_assert(PAGE_POOL_REGIONS >= PLATFORM_MAX_RAM + PLATFORM_MAX_RESERVED + RAM_MAX_TAKEN,
+               "the pool takes as many pieces of RAM as a machine can have");
 
 struct carve {
     const struct hal_platform *platform;
@@ -59,6 +64,7 @@ hv_err ram_give_to_pool(const struct hal_platform *platform, const struct platfo
 {
     const struct carve carve = {platform, taken, nr_taken};
 
+    HV_CHECK(nr_taken <= RAM_MAX_TAKEN);
     for (uint32_t i = 0; i < platform->nr_ram; i++) {
         uint64_t at = platform->ram[i].base;
         uint64_t end = at + platform->ram[i].size;

@@ -30,6 +30,19 @@ void vcpu_reset(struct vcpu *vcpu, ipa_t entry, uint64_t arg)
     vcpu->stuck_count = 0;
 }
 
+void vcpu_skip_insn32(struct vcpu *vcpu, unsigned len)
+{
+    uint64_t pstate = vcpu->arch.pstate & ~PSTATE_SS;
+    uint64_t it = bits_get(pstate, 15, 10) << 2 | bits_get(pstate, 26, 25);
+
+    /* IT[7:5] is the base condition, IT[4:0] what is left of the block; its last instruction ends
+     * it. */
+    it = (it & 7) == 0 ? 0 : (it & 0xe0) | (it << 1 & 0x1f);
+    pstate = bits_set(pstate, 15, 10, it >> 2);
+    vcpu->arch.pstate = bits_set(pstate, 26, 25, it & 3);
+    vcpu->arch.pc = (uint32_t)(vcpu->arch.pc + len);
+}
+
 /* Fields of the CPU's own identification, since PSTATE is the CPU's: MMFR1.PAN, PFR1.SSBS,
  * PFR1.MTE. */
 static struct el1_entry_from vcpu_entry_from(struct vcpu *vcpu)

@@ -4,6 +4,7 @@
 #ifndef VM_VCPU_H
 #define VM_VCPU_H
 
+#include "arch/esr.h"
 #include "arch/pstate.h"
 #include "arch/vcpu.h"
 #include "base/addr.h"
@@ -14,6 +15,7 @@
 
 struct vm;
 struct pcpu;
+struct sysreg_row;
 struct mmio_region;
 
 /* Where the scheduler has it. Only its own pCPU reads or writes it. */
@@ -37,10 +39,13 @@ struct vcpu {
     uint32_t state;         /* enum vcpu_state */
     _Atomic uint32_t power; /* enum vcpu_power */
     struct list_node runq;
-    struct vcpu *posted_next;              /* in pcpu->posted */
-    _Atomic bool posted;                   /* another pCPU has put it there */
-    bool os_lock;                          /* OSLSR_EL1.OSLK as the guest set it */
+    struct vcpu *posted_next; /* in pcpu->posted */
+    _Atomic bool posted;      /* another pCPU has put it there */
+    bool os_lock;             /* OSLSR_EL1.OSLK as the guest set it */
+    bool
+        vtimer_raised; /* the virtual timer's interrupt came, and its line was not seen low since */
     const struct mmio_region *last_region; /* of vm->bus: where the last device access went */
+    const struct sysreg_row *last_sysreg;  /* exit/sysreg_trap.c: the last one found, or NULL */
     struct ptimer ptimer;
     uint64_t stuck_pc; /* the vector that the last injected exception went to */
     uint32_t stuck_count;
@@ -55,12 +60,25 @@ struct vcpu {
  * and ICH_HCR_EL2 stay. */
 void vcpu_reset(struct vcpu *vcpu, ipa_t entry, uint64_t arg);
 
-/* Past the instruction that trapped, as if it had been executed: a software step is due (D2.12) and
- * a branch target has been checked (D8.12). */
+/* Past the AArch64 instruction that trapped, as if it had been executed: a software step is due
+ * (D2.12) and a branch target has been checked (D8.12). */
 static inline void vcpu_skip_insn(struct vcpu *vcpu)
 {
     vcpu->arch.pc += 4;
     vcpu->arch.pstate &= ~(PSTATE_SS | PSTATE_BTYPE);
+}
+
+/* The same in AArch32 state, where the instruction is 4 or 2 bytes long and the IT block goes on
+ * (F1.2.4: ITAdvance). */
+void vcpu_skip_insn32(struct vcpu *vcpu, unsigned len);
+
+/* The same in either state, for what EL0 can execute in AArch32 too. esr: of the exit. */
+static inline void vcpu_skip_trapped(struct vcpu *vcpu, uint64_t esr)
+{
+    if (__builtin_expect((vcpu->arch.pstate & PSTATE_NRW) != 0, 0))
+        vcpu_skip_insn32(vcpu, esr_insn_len(esr));
+    else
+        vcpu_skip_insn(vcpu);
 }
 
 /*

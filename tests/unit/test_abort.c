@@ -63,6 +63,58 @@ CASE(aborts, mmio_writes_of_every_size)
     cr_assert_eq(dev.calls, 16);
 }
 
+/* SCTLR_EL1.EE (bit 25) is EL1's, E0E (bit 24) EL0's, PSTATE.E (bit 9) AArch32's own. */
+CASE(aborts, byte_order_of_the_guest)
+{
+    static const struct {
+        uint64_t pstate, sctlr;
+        bool swapped;
+    } rows[] = {
+        {0x3c5, 0, false},        {0x3c5, 1u << 25, true}, {0x3c5, 1u << 24, false},
+        {0x3c4, 1u << 25, true},  {0x000, 0, false},       {0x000, 1u << 25, false},
+        {0x000, 1u << 24, true},  {0x200, 0, false}, /* PSTATE.D of AArch64 */
+        {0x1d0, 3u << 24, false}, {0x3d0, 0, true},        {0x3f0, 0, true},
+    };
+    static const struct {
+        uint64_t iss, little, big;
+    } loads[] = {
+        {SAS(0), 0x88, 0x88},
+        {SAS(0) | SSE | SF, UINT64_C(0xffffffffffffff88), UINT64_C(0xffffffffffffff88)},
+        {SAS(1), 0x7788, 0x8877},
+        {SAS(1) | SSE | SF, 0x7788, UINT64_C(0xffffffffffff8877)},
+        {SAS(1) | SSE, 0x7788, 0xffff8877},
+        {SAS(2), 0x55667788, 0x88776655},
+        {SAS(2) | SSE | SF, 0x55667788, UINT64_C(0xffffffff88776655)},
+        {SAS(3) | SF, UINT64_C(0x1122334455667788), UINT64_C(0x8877665544332211)},
+    };
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+        for (size_t k = 0; k < sizeof(loads) / sizeof(loads[0]); k++) {
+            uint64_t size_mask = ~UINT64_C(0) >> (64 - 8 * (1u << (loads[k].iss >> 22 & 3)));
+            hal_vcpu_sysreg_set(&f.vcpu->arch, ARCH_SCTLR_EL1, rows[i].sctlr);
+            f.vcpu->arch.pstate = rows[i].pstate;
+            f.vcpu->arch.x[3] = UINT64_C(0x1122334455667788);
+            data_abort(ISV | SRT(3) | WNR | TRANS3 | (loads[k].iss & ~(uint64_t)SSE), DEV_BASE);
+            cr_assert_eq(dev.last.value,
+                         (rows[i].swapped ? loads[k].big : loads[k].little) & size_mask,
+                         "store %zu, row %zu: %" PRIx64, k, i, dev.last.value);
+            dev.answer = UINT64_C(0x1122334455667788);
+            data_abort(ISV | SRT(3) | TRANS3 | loads[k].iss, DEV_BASE);
+            cr_assert_eq(f.vcpu->arch.x[3], rows[i].swapped ? loads[k].big : loads[k].little,
+                         "load %zu, row %zu", k, i);
+        }
+}
+
+CASE(aborts, thumb_loads_are_two_bytes_long)
+{
+    f.vcpu->arch.pstate = 0x1f0;
+    sync(UINT64_C(0x24) << 26 | ISV | SAS(2) | SRT(1) | TRANS3, DEV_BASE & 0xfff, DEV_BASE >> 8);
+    cr_assert_eq(f.vcpu->arch.pc, GUEST_ENTRY + 2);
+    data_abort(ISV | SAS(2) | SRT(1) | TRANS3, DEV_BASE);
+    cr_assert_eq(f.vcpu->arch.pc, GUEST_ENTRY + 6);
+    cr_assert_eq(dev.calls, 2);
+}
+
 CASE(aborts, what_no_device_takes_is_an_external_abort)
 {
     static const struct {

@@ -128,6 +128,29 @@ CASE(console, no_focus_no_input)
     cr_expect_eq(rd(&uart, FR), 0x90);
 }
 
+/* The firmware may leave the machine's interrupt as it likes: nothing comes for what is there. */
+CASE(console, input_before_the_focus_is_taken)
+{
+    char lots[2500];
+
+    wr(&uart, IMSC, 0x10);
+    fakehal_console_type("early", 5);
+    console_claim_focus(&f.console, &uart);
+    cr_expect(fixture_uart_line(&f), "the guest is told");
+    for (unsigned i = 0; i < 5; i++)
+        cr_expect_eq(rd(&uart, DR), (uint32_t) "early"[i]);
+    cr_expect_eq(rd(&uart, FR), 0x90);
+    cr_expect_eq(f.console.notifying, 0);
+    memset(lots, 'x', sizeof(lots));
+    console_set_focus(&f.console, NULL);
+    fakehal_console_type(lots, sizeof(lots));
+    console_set_focus(&f.console, &uart);
+    cr_expect_not(fakehal()->cpu[0].enabled[UART_INTID], "the buffer is full");
+    for (unsigned i = 0; i < sizeof(lots); i++)
+        cr_assert_eq(rd(&uart, DR), 'x', "%u", i);
+    cr_expect(fakehal()->cpu[0].enabled[UART_INTID]);
+}
+
 CASE(console, focus_can_be_claimed_once)
 {
     console_claim_focus(&f.console, &uart);
@@ -176,8 +199,10 @@ CASE(console, no_input_is_lost)
 CASE(console, machine_without_console_interrupt)
 {
     console_init(&f.console, HAL_INTID_NONE);
+    fakehal_console_type("x", 1);
     console_set_focus(&f.console, &uart);
     cr_expect_eq(fakehal()->count[FAKEHAL_IRQ_ENABLE], 0);
+    cr_expect_eq(fakehal()->in_head, 0, "no input: there may be no UART to read");
     guest_says("still here");
     expect_output("still here");
 }
@@ -200,13 +225,13 @@ static void finish_notifying(void *ctx)
     relaxed++;
     cr_assert_eq(f.console.focus, &uart, "the former focus is in use until now");
     if (relaxed == 3)
-        f.console.notifying = false;
+        f.console.notifying = 0;
 }
 
 CASE(console, change_of_focus_waits_for_the_interrupt)
 {
     console_set_focus(&f.console, &uart);
-    f.console.notifying = true;
+    f.console.notifying = 1;
     fakehal()->relax = finish_notifying;
     relaxed = 0;
     console_drop_focus(&f.console, &uart);

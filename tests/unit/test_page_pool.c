@@ -80,10 +80,10 @@ CASE(page_pool, add_refuses_overlap)
 CASE(page_pool, add_until_slots_are_full)
 {
     fakehal_add_ram(pa(RAM), 0x1000000);
-    for (unsigned i = 0; i < 32; i++)
+    for (unsigned i = 0; i < 51; i++)
         cr_assert_eq(page_pool_add(&pool, pa(RAM + i * UINT64_C(0x10000)), 0x8000), HV_OK);
     cr_expect_eq(page_pool_add(&pool, pa(RAM + 0x800000), 0x8000), HV_ERR_NOMEM);
-    cr_expect_eq(pool.total_pages, 32 * 7);
+    cr_expect_eq(pool.total_pages, 51 * 7);
 }
 
 CASE(page_pool, bookkeeping_is_small)

@@ -234,6 +234,17 @@ CASE(platform, gic_registers_refused)
     EXPECT_REFUSED(HV_ERR_FORMAT, "redistributor-stride: no stride");
     tree_cells(GIC, "redistributor-stride", 0x21000);
     EXPECT_REFUSED(HV_ERR_FORMAT, "redistributor-stride: no stride");
+    tree_cells(GIC, "redistributor-stride", 0xf70000);
+    EXPECT_REFUSED(HV_ERR_FORMAT, GIC ": reg: entry 1 is smaller than redistributor-stride");
+    tree_cells(GIC, "redistributor-stride", 0xf60000);
+    EXPECT_OK();
+    tree_u64(GIC, "redistributor-stride", UINT64_C(0x100000000));
+    EXPECT_REFUSED(HV_ERR_FORMAT, "reg: entry 1 is smaller than redistributor-stride");
+    tree_cells(GIC, "#redistributor-regions", 2);
+    tree_cells(GIC, "redistributor-stride", 0x60000);
+    tree_cells(GIC, "reg", 0, 0x8000000, 0, 0x10000, 0, 0x80a0000, 0, 0x80000, 1, 0, 0, 0x40000);
+    EXPECT_REFUSED(HV_ERR_FORMAT, "reg: entry 2 is smaller than redistributor-stride");
+    tree_drop(GIC, "#redistributor-regions");
     tree_drop(GIC, "redistributor-stride");
     tree_cells(GIC, "reg", 0, 0x8000000, 0, 0x1000, 0, 0x80a0000, 0, 0xf60000);
     EXPECT_REFUSED(HV_ERR_FORMAT, "reg: entry 0 is no frame");

@@ -78,6 +78,7 @@ CASE(run, without_a_vm_it_returns)
 static void pend_vtimer(void *ctx)
 {
     (void)ctx;
+    hal_vcpu_sysreg_set(&f.vcpu->arch, ARCH_CNTV_CTL_EL0, 5); /* ENABLE, ISTATUS */
     fakehal_irq_pend(0, 27);
 }
 

@@ -52,6 +52,40 @@ CASE(vcpu, skip_is_one_instruction)
     cr_assert_eq(f.vcpu->arch.pstate, 0x3c5, "BTYPE and SS are used up");
 }
 
+/* SPSR: IT[7:2] in bits [15:10], IT[1:0] in [26:25]; T is bit 5. */
+static uint64_t thumb(uint64_t it)
+{
+    return 0x1f0 | (it >> 2) << 10 | (it & 3) << 25;
+}
+
+CASE(vcpu, skip_in_aarch32)
+{
+    static const struct {
+        uint64_t from, to;
+        bool long_insn;
+    } rows[] = {
+        {0x00, 0x00, false}, {0x00, 0x00, true},  /* no IT block */
+        {0x08, 0x00, false}, {0x18, 0x00, true},  /* its last instruction */
+        {0x0c, 0x18, false}, {0x04, 0x08, false}, /* EQ: one more, else and then */
+        {0xe1, 0xe2, false}, {0xb5, 0xaa, true},  /* four instructions */
+        {0x1f, 0x1e, false}, {0xdd, 0xda, false},
+    };
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        from(0x8000, thumb(rows[i].from) | UINT64_C(1) << 21 | UINT64_C(0xf0000000));
+        vcpu_skip_trapped(f.vcpu, rows[i].long_insn ? 1u << 25 : 0);
+        cr_assert_eq(f.vcpu->arch.pc, rows[i].long_insn ? 0x8004 : 0x8002, "row %zu", i);
+        cr_assert_eq(f.vcpu->arch.pstate, thumb(rows[i].to) | UINT64_C(0xf0000000), "row %zu", i);
+    }
+    from(0xfffffffe, 0x1f0);
+    vcpu_skip_trapped(f.vcpu, 0);
+    cr_assert_eq(f.vcpu->arch.pc, 0, "its PC has 32 bits");
+    from(0x40080000, 0x3c5 | UINT64_C(3) << 10 | UINT64_C(1) << 21);
+    vcpu_skip_trapped(f.vcpu, 1u << 25);
+    cr_assert_eq(f.vcpu->arch.pc, 0x40080004);
+    cr_assert_eq(f.vcpu->arch.pstate, 0x3c5, "AArch64");
+}
+
 CASE(vcpu, undefined_from_el1)
 {
     from(0x40080010, UINT64_C(0x60000305)); /* Z C, D A, EL1h */

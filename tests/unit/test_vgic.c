@@ -391,6 +391,30 @@ CASE(vgic, a_withdrawn_hardware_interrupt_is_deactivated)
     cr_assert_eq(deactivations(), 1u);
 }
 
+/* As above, by the vCPU's own pCPU, which need not be told of it. */
+CASE(vgic, a_lowered_hardware_interrupt_is_gone_at_once)
+{
+    setup_timer();
+    vgic_lower_hw(&gic, 0, TIMER); /* there is none */
+    for (unsigned i = 1; i < 10; i++) {
+        vgic_raise_hw(&gic, 0, TIMER);
+        vgic_lower_hw(&gic, 0, TIMER);
+        vgic_lower_hw(&gic, 0, TIMER);
+        cr_assert_eq(vgic_needs_flush(&gic, 0), false);
+        cr_assert_eq(fakehal_gic_ack(&vcpus[0]), 1023u);
+        cr_assert_eq(deactivations(), i);
+    }
+    vgic_raise_hw(&gic, 0, TIMER);
+    cr_assert_eq(guest_ack(0), TIMER);
+    vgic_lower_hw(&gic, 0, TIMER); /* too late */
+    cr_assert(bit_read(0, 0, ISACTIVER, TIMER));
+    guest_eoi(0, TIMER);
+    bit_write(0, 0, ISPENDR, TIMER);
+    vgic_lower_hw(&gic, 0, TIMER); /* the guest's own */
+    guest_takes(0, TIMER);
+    cr_assert_eq(kicks[0], 0u);
+}
+
 CASE(vgic, a_disabled_hardware_interrupt_waits)
 {
     setup_timer();

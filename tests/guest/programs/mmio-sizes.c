@@ -19,6 +19,8 @@
 enum { OPC_STORE = 0, OPC_LOAD = 1, OPC_LOAD_SIGNED64 = 2, OPC_LOAD_SIGNED32 = 3 };
 enum { XZR = 31 };
 
+#define SCTLR_EE (1UL << 25)
+
 static uint64_t random = 0x68616c63796f6e35UL;
 
 static uint32_t encode(unsigned size, unsigned opc, unsigned base, unsigned rt)
@@ -143,6 +145,40 @@ static void test_neighbours(void)
            "str w GICD_IROUTER, high, leaves the low half alone");
 }
 
+/* One load, and one store, while SCTLR_EL1.EE is set; nothing else may touch memory meanwhile. */
+#define BIG_ENDIAN(insn, value, address)                                                           \
+    do {                                                                                           \
+        uint64_t sctlr_ = SYS_READ("sctlr_el1");                                                   \
+        __asm__ volatile("msr sctlr_el1, %[big]\n\tisb\n\t" insn                                   \
+                         "\n\tmsr sctlr_el1, %[little]\n\tisb"                                     \
+                         : [v] "+&r"(value)                                                        \
+                         : [at] "r"(address), [big] "r"(sctlr_ | SCTLR_EE), [little] "r"(sctlr_)   \
+                         : "memory");                                                              \
+    } while (0)
+
+static void test_big_endian(void)
+{
+    uint64_t value = 0;
+
+    mmio_write32(PRIORITIES, 0xf8700880);
+    BIG_ENDIAN("ldr %w[v], [%[at]]", value, PRIORITIES);
+    tap_eq(value, 0x800870f8, "big-endian ldr w");
+    BIG_ENDIAN("ldrsw %[v], [%[at]]", value, PRIORITIES);
+    tap_eq(value, 0xffffffff800870f8, "big-endian ldrsw");
+    BIG_ENDIAN("ldrb %w[v], [%[at]]", value, PRIORITIES + 2);
+    tap_eq(value, 0x70, "big-endian ldrb");
+    BIG_ENDIAN("ldrh %w[v], [%[at]]", value, PL011_BASE + UART_PCELLID0);
+    tap_eq(value, 0x0d00, "big-endian ldrh");
+    value = 0x10203040;
+    BIG_ENDIAN("str %w[v], [%[at]]", value, PRIORITIES);
+    tap_eq(mmio_read32(PRIORITIES), 0x40302010, "big-endian str w");
+    value = 0x030201005a000000;
+    BIG_ENDIAN("str %[v], [%[at]]", value, ROUTER32);
+    tap_eq(mmio_read64(ROUTER32), 0x0000005a00010203, "big-endian str x");
+    BIG_ENDIAN("ldr %[v], [%[at]]", value, ROUTER32);
+    tap_eq(value, 0x030201005a000000, "big-endian ldr x");
+}
+
 /* What these print is the proof: "# " and 31 characters, each from another register with junk above
  * its width. */
 static void test_print(unsigned size)
@@ -179,6 +215,7 @@ void guest_main(void)
     test_store("strh UARTIBRD", 1, BAUD, 0xffff);
     con_init();
     test_neighbours();
+    test_big_endian();
     test_print(0);
     test_print(1);
     test_print(2);
