@@ -199,7 +199,8 @@ size_t hal_console_read(char *buf, size_t size)
         memcpy(buf, hal->in + hal->in_head, n);
     hal->in_head += n;
     /* A receive interrupt is a level: it goes away with the last byte. */
-    hal->cpu[0].pending[hal->platform.uart_intid] = hal->in_head < hal->in_len;
+    if (hal->platform.uart_intid < FAKEHAL_INTIDS)
+        hal->cpu[0].pending[hal->platform.uart_intid] = hal->in_head < hal->in_len;
     return n;
 }
 
