@@ -1,7 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT OR Apache-2.0
 """Bundles that cannot be run, on the machine: each is refused with its reason, and the machine powers off by itself."""
-import argparse
 import pathlib
 import random
 import re
@@ -155,15 +154,5 @@ def test(case):
     print("\n".join(reasons))
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("case", choices=[*CASES, "list"], help="or list, to print their names")
-    case = parser.parse_args().case
-    if case == "list":
-        print("\n".join(CASES))
-        sys.exit(0)
-    test(case)
-
-
 if __name__ == "__main__":
-    halcyon.run_test(main)
+    halcyon.run_cases(__doc__, CASES, test)

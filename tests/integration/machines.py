@@ -1,9 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT OR Apache-2.0
-"""Machines whose devicetree is not quite QEMU's: what bootloaders and boards do to it must not hurt the hypervisor.
-
-usage: machines.py CASE | list
-"""
+"""Machines whose devicetree is not quite QEMU's: what bootloaders and boards do to it must not hurt the hypervisor."""
 import pathlib
 import re
 import subprocess
@@ -90,12 +87,4 @@ CASES = {"reserved-bundle": reserved_bundle, "many-reserved": many_reserved, "ba
          "careless-loader-max": lambda: careless_loader("max,pauth-impdef=on")}
 
 if __name__ == "__main__":
-    if len(sys.argv) != 2 or sys.argv[1] in ("-h", "--help"):
-        print(__doc__)
-        sys.exit(0 if len(sys.argv) == 2 else 2)
-    if sys.argv[1] == "list":
-        print("\n".join(CASES))
-    elif sys.argv[1] in CASES:
-        halcyon.run_test(CASES[sys.argv[1]])
-    else:
-        sys.exit(f"machines.py: no case {sys.argv[1]!r}; there are: {', '.join(CASES)}")
+    halcyon.run_cases(__doc__, CASES, lambda case: CASES[case]())

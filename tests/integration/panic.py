@@ -5,7 +5,6 @@
 The report has the exception in words, and a backtrace whose offsets addr2line turns into the right functions; the
 machine ends by itself.
 """
-import argparse
 import pathlib
 import re
 import subprocess
@@ -80,15 +79,5 @@ def test(case):
     check_backtrace(console, first, second)
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("case", choices=[*CASES, "list"], help="or list, to print their names")
-    case = parser.parse_args().case
-    if case == "list":
-        print("\n".join(CASES))
-        sys.exit(0)
-    test(case)
-
-
 if __name__ == "__main__":
-    halcyon.run_test(main)
+    halcyon.run_cases(__doc__, CASES, test)

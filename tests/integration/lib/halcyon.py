@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 """What the integration tests share: bundles, whole runs of a machine, the hypervisor's log, and how a test fails."""
+import argparse
 import contextlib
 import pathlib
 import re
@@ -51,6 +52,17 @@ def run_test(function, *arguments):
         sys.exit(1)
     print("passed")
     sys.exit(0)
+
+
+def run_cases(description, cases, run):
+    """The whole of a test program with named cases: `NAME` calls run(NAME), `list` prints the names."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("case", choices=[*cases, "list"], help="or list, to print their names")
+    case = parser.parse_args().case
+    if case == "list":
+        print("\n".join(cases))
+        sys.exit(0)
+    run_test(run, case)
 
 
 @contextlib.contextmanager
