@@ -26,12 +26,25 @@ static inline void isb(void)
 
 #define dsb(domain) __asm__ volatile("dsb " #domain ::: "memory")
 
-/* One physical CPU. TPIDR_EL2 points to its entry. The first member is known to assembly. */
+/* hal_cpu_start() and hal_cpu_stop(). */
+enum cpu_power {
+    CPU_OFF,      /* or about to be */
+    CPU_CLAIMED,  /* hal_cpu_start() writes what it is to do */
+    CPU_STARTING, /* it may come up, and do it */
+    CPU_ON
+};
+
+/* One physical CPU. TPIDR_EL2 points to its entry. The first members are known to assembly. Aligned
+ * so that no two CPUs write to one cache line. */
 struct percpu {
-    uint64_t panic_stack;     /* top */
-    struct arch_vcpu *loaded; /* or NULL */
-    uint64_t mpidr;           /* affinity fields */
-    volatile uint32_t *gicr;  /* RD_base of its redistributor */
+    _Alignas(64) uint64_t panic_stack; /* top */
+    uint64_t stack;                    /* top */
+    struct arch_vcpu *loaded;          /* or NULL */
+    void (*entry)(void *);             /* of hal_cpu_start() */
+    void *entry_arg;
+    _Atomic uint32_t power;  /* enum cpu_power */
+    uint64_t mpidr;          /* affinity fields */
+    volatile uint32_t *gicr; /* RD_base of its redistributor */
     uint32_t index;
     uint32_t nr_lrs;
     uint32_t nr_aprs; /* ICH_AP<x>R<n>_EL2 registers in use: 1, 2 or 4 */

@@ -25,25 +25,11 @@ _head:
     .endm
 
 start:
-    msr     daifset, #0xf
-    msr     spsel, #1               /* SP_EL2: a loader may have used SP_EL0 */
     mov     x19, x0                 /* the devicetree */
-    mrs     x1, CurrentEL
-    cmp     x1, #(2 << 2)
-    b.ne    wrong_el
-
-    mov     x1, #(1 << 31)          /* HCR_EL2.RW; E2H = 0: this image does not use VHE */
-    orr     x1, x1, #0x38           /* AMO, IMO, FMO: physical interrupts are EL2's */
-    msr     hcr_el2, x1
-    isb
-    ldr     x1, =0x30c50830         /* SCTLR_EL2: RES1 bits, MMU and caches off */
-    msr     sctlr_el2, x1
-    mov     x1, #0x33ff             /* CPTR_EL2: RES1 bits; no trap of FP/SIMD */
-    msr     cptr_el2, x1
-    isb
+    bl      el2_setup
 
     adr_far x20, __image_start
-    adr_far x21, __image_end
+    adr_far x21, __bss_end
     mov     x0, x20                 /* stale lines must not hide what is written below */
     mov     x1, x21
     bl      dcache_invalidate
@@ -68,9 +54,10 @@ start:
 3:
     adr_far x0, boot_stack_top
     mov     sp, x0
+    adr_far x1, boot_stack_top
     adr_far x0, percpu              /* its panic stack, for an exception from here on */
-    adr_far x1, panic_stack_top
-    str     x1, [x0, #PERCPU_PANIC_STACK]
+    adr_far x2, panic_stack_top
+    stp     x2, x1, [x0, #PERCPU_PANIC_STACK]
     msr     tpidr_el2, x0
     adr_far x0, el2_vectors
     msr     vbar_el2, x0
@@ -91,9 +78,51 @@ start:
     bl      boot_main
     b       .
 
+/* Where PSCI CPU_ON starts another CPU: x0 = its struct percpu; MMU and caches off. What is read here before the MMU is on
+ * was written with the MMU off, or cleaned. */
+    .globl  secondary_entry
+secondary_entry:
+    mov     x19, x0
+    bl      el2_setup
+    msr     tpidr_el2, x19
+    adr_far x0, el2_vectors
+    msr     vbar_el2, x0
+    isb
+    adr_far x0, mmu_setup
+    bl      mmu_enable
+    ldr     x0, [x19, #PERCPU_STACK]
+    mov     sp, x0
+    mov     x29, xzr
+    mov     x30, xzr
+    mov     x0, x19
+    bl      secondary_main
+    b       .
+
+/* How each CPU starts, whoever entered it: EL2 without VHE, MMU and caches off. */
+el2_setup:
+    msr     daifset, #0xf
+    msr     spsel, #1               /* SP_EL2: a loader may have used SP_EL0 */
+    mrs     x1, CurrentEL
+    cmp     x1, #(2 << 2)
+    b.ne    wrong_el
+    mov     x1, #(1 << 31)          /* HCR_EL2.RW; E2H = 0: this image does not use VHE */
+    orr     x1, x1, #0x38           /* AMO, IMO, FMO: physical interrupts are EL2's */
+    msr     hcr_el2, x1
+    isb
+    ldr     x1, =0x30c50830         /* SCTLR_EL2: RES1 bits, MMU and caches off */
+    msr     sctlr_el2, x1
+    mov     x1, #0x33ff             /* CPTR_EL2: RES1 bits; no trap of FP/SIMD */
+    msr     cptr_el2, x1
+    isb
+    ret
+
 wrong_el:
     wfe
     b       wrong_el
+
+/* For image.ld, so that the number is written in one place. */
+    .globl  cpu_stacks_size
+    .set    cpu_stacks_size, CPU_STACKS * CPU_STACK_STRIDE
 
 /* Invalidates [x0, x1) from the data caches to the point of coherency. */
 dcache_invalidate:

@@ -137,9 +137,27 @@ static void cpu_interface_init(struct percpu *cpu)
     cpu->nr_aprs = prebits >= 7 ? 4 : prebits == 6 ? 2 : 1;
 }
 
-hv_err gic_init(const struct hal_platform *platform)
+void gic_init_cpu(uint32_t enabled)
 {
     struct percpu *cpu = percpu_self();
+
+    redist_init(cpu->gicr);
+    cpu_interface_init(cpu);
+    mmio_write32((volatile char *)cpu->gicr + GICR_SGI_BASE, GICD_ISENABLER, enabled);
+}
+
+void gic_stop_cpu(void)
+{
+    volatile uint32_t *rd = percpu_self()->gicr;
+
+    sysreg_write(icc_igrpen1_el1, UINT64_C(0));
+    isb();
+    mmio_write32((volatile char *)rd + GICR_SGI_BASE, GICD_ICENABLER, ~UINT32_C(0));
+    wait_redist(rd);
+}
+
+hv_err gic_init(const struct hal_platform *platform)
+{
     hv_err err = mmu_map(platform->gicd.base, platform->gicd.size, MMU_DEVICE);
 
     for (uint32_t i = 0; err == HV_OK && i < platform->nr_gicr; i++)
@@ -148,12 +166,9 @@ hv_err gic_init(const struct hal_platform *platform)
         return err;
     gicd = (volatile uint32_t *)platform->gicd.base;
     dist_init();
-    cpu->gicr = find_redist(platform, cpu->mpidr);
-    if (cpu->gicr == NULL)
-        return HV_ERR_NOENT;
-    redist_init(cpu->gicr);
-    cpu_interface_init(cpu);
-    return hal_irq_enable(HAL_INTID_KICK, true);
+    for (uint32_t i = 0; i < platform->nr_cpus; i++)
+        percpu[i].gicr = find_redist(platform, percpu[i].mpidr);
+    return percpu_self()->gicr != NULL ? HV_OK : HV_ERR_NOENT;
 }
 
 unsigned hal_gic_lr_count(void)

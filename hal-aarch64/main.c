@@ -11,26 +11,9 @@
 
 struct percpu percpu[PLATFORM_MAX_CPUS];
 static _Alignas(64) unsigned char arena[ARENA_SIZE];
+static struct hal_boot boot; /* not on the boot CPU's stack, which begins anew if that CPU does */
 
 #define MPIDR_AFFINITY (BITS(39, 32) | BITS(23, 0))
-
-static void percpu_init_boot(void)
-{
-    struct percpu *cpu = &percpu[0];
-    struct arch_idregs idregs;
-
-    cpu->mpidr = sysreg_read(mpidr_el1) & MPIDR_AFFINITY;
-    hal_id_regs(&idregs);
-    cpu->nr_breakpoints = idreg_breakpoints(&idregs);
-    cpu->nr_watchpoints = idreg_watchpoints(&idregs);
-    cpu->has_pauth = idreg_has_pauth(&idregs);
-    cpu->has_ras = bits_get(idregs.reg[IDREG_PFR0], 31, 28) != 0;
-    cpu->has_sme = bits_get(idregs.reg[IDREG_PFR1], 27, 24) != 0;
-    el2_regs_init(&idregs);
-    sysreg_write(oslar_el1,
-                 UINT64_C(0)); /* core emulates the guests' OS Lock; the CPU's own stays open */
-    sysreg_write(mdscr_el1, UINT64_C(0));
-}
 
 /* The fallback that was chosen at build time, if it is what it should be: on another board it may
  * be RAM. */
@@ -46,7 +29,7 @@ static void init_early_console(void)
 
 _Noreturn void boot_main(uint64_t dtb)
 {
-    struct hal_boot boot = {
+    boot = (struct hal_boot){
         .dtb = pa(dtb),
         .image = pa((uint64_t)__image_start),
         .image_size = (uint64_t)(__image_end - __image_start),
@@ -54,7 +37,9 @@ _Noreturn void boot_main(uint64_t dtb)
         .arena_size = sizeof(arena),
     };
 
-    percpu_init_boot();
+    percpu[0].mpidr = sysreg_read(mpidr_el1) & MPIDR_AFFINITY;
+    percpu[0].power = CPU_ON;
+    cpu_init_self(&percpu[0]);
     init_early_console();
     core_main(&boot);
 }
@@ -71,12 +56,15 @@ hv_err hal_init(const struct hal_platform *platform)
     if (err == HV_OK)
         err = mmu_map_ram(platform);
     if (err == HV_OK)
+        err = trace_init(platform);
+    if (err == HV_OK)
+        err = cpus_init(platform);
+    if (err == HV_OK)
         err = gic_init(platform);
-    if (err == HV_OK)
-        err = timer_init_cpu(platform);
-    if (err == HV_OK)
-        err = hal_irq_enable(platform->gic_maintenance_intid, true);
-    if (err == HV_OK && platform->uart.size != 0 && platform->uart_intid != HAL_INTID_NONE)
+    if (err != HV_OK)
+        return err;
+    cpu_init_interrupts();
+    if (platform->uart.size != 0 && platform->uart_intid != HAL_INTID_NONE)
         err = hal_irq_enable(platform->uart_intid, true);
     return err;
 }

@@ -6,9 +6,11 @@
 #include "base/check.h"
 #include "hal/hal.h"
 #include "internal.h"
+#include "offsets.h"
 
-/* Each edge of a mapped piece may need a level 2 and a level 3 table of its own. */
-#define TABLE_PAGES (4u * (PLATFORM_MAX_RAM + PLATFORM_MAX_RESERVED) + 16u)
+/* Each edge of a mapped piece may need a level 2 and a level 3 table of its own: those of RAM, of
+ * the trace buffer, and of the little that there is besides. */
+#define TABLE_PAGES (4u * (PLATFORM_MAX_RAM + PLATFORM_MAX_RESERVED + 1u) + 18u)
 #define VA_BITS     48u
 /* The most that the boot protocol allows a devicetree to take. */
 #define DTB_MAX MIB(2)
@@ -36,7 +38,7 @@ static _Alignas(4096) uint64_t tables[TABLE_PAGES][PTE_ENTRIES];
 static unsigned tables_used = 1; /* the first is the root */
 static struct known_range known[PLATFORM_MAX_RAM + PLATFORM_MAX_RESERVED + 3];
 static unsigned nr_known;
-static struct mmu_setup setup;
+struct mmu_setup mmu_setup;
 
 static uint64_t leaf_bits(enum mmu_attr attr)
 {
@@ -151,18 +153,18 @@ const struct mmu_setup *mmu_build_early(uint64_t image, uint64_t dtb)
     map_early((uint64_t)__text_end, (uint64_t)__rodata_end, MMU_RODATA);
     map_early((uint64_t)__rodata_end, stack_guard, MMU_DATA);
     map_early(stack_guard + PAGE_SIZE, panic_guard, MMU_DATA);
-    map_early(panic_guard + PAGE_SIZE, (uint64_t)__image_end, MMU_DATA);
+    map_early(panic_guard + PAGE_SIZE, (uint64_t)cpu_stacks, MMU_DATA);
     map_dtb(dtb);
 
-    setup.ttbr = (uint64_t)tables[0];
-    setup.mair = (MAIR_NORMAL_WB << (8 * MAIR_INDEX_NORMAL)) |
-                 (MAIR_DEVICE_NGNRE << (8 * MAIR_INDEX_DEVICE));
+    mmu_setup.ttbr = (uint64_t)tables[0];
+    mmu_setup.mair = (MAIR_NORMAL_WB << (8 * MAIR_INDEX_NORMAL)) |
+                     (MAIR_DEVICE_NGNRE << (8 * MAIR_INDEX_DEVICE));
     /* TCR_EL2: RES1 31 and 23, PS, TG0 4 KiB, inner shareable write-back walks, T0SZ */
-    setup.tcr = BIT(31) | BIT(23) | ((parange > 5 ? 5 : parange) << 16) | (UINT64_C(3) << 12) |
-                (UINT64_C(1) << 10) | (UINT64_C(1) << 8) | (64 - VA_BITS);
+    mmu_setup.tcr = BIT(31) | BIT(23) | ((parange > 5 ? 5 : parange) << 16) | (UINT64_C(3) << 12) |
+                    (UINT64_C(1) << 10) | (UINT64_C(1) << 8) | (64 - VA_BITS);
     /* SCTLR_EL2: RES1 bits, I, SA, C, M, and WXN on top of the map's own W^X */
-    setup.sctlr = UINT64_C(0x30c50830) | BIT(19) | BIT(12) | BIT(3) | BIT(2) | BIT(0);
-    return &setup;
+    mmu_setup.sctlr = UINT64_C(0x30c50830) | BIT(19) | BIT(12) | BIT(3) | BIT(2) | BIT(0);
+    return &mmu_setup;
 }
 
 /*
@@ -232,12 +234,17 @@ void mmu_unmap_page(uint64_t addr)
     isb();
 }
 
+uint64_t mmu_stack_guard(void)
+{
+    const struct percpu *cpu = percpu_self();
+
+    return cpu->index == 0 ? (uint64_t)boot_stack_guard
+                           : cpu->stack - CPU_STACK_SIZE - CPU_STACK_GUARD;
+}
+
 bool mmu_is_stack(uint64_t addr)
 {
-    bool boot = addr >= (uint64_t)boot_stack_guard + PAGE_SIZE && addr < (uint64_t)boot_stack_top;
-    bool panic =
-        addr >= (uint64_t)panic_stack_guard + PAGE_SIZE && addr < (uint64_t)panic_stack_top;
-    return boot || panic;
+    return addr >= mmu_stack_guard() + PAGE_SIZE && addr < percpu_self()->stack;
 }
 
 void *hal_phys_map(pa_t base, uint64_t len)

@@ -24,6 +24,15 @@
 
 /* struct percpu */
 #define PERCPU_PANIC_STACK 0
+#define PERCPU_STACK       8
+
+/* What each CPU but the boot CPU has in cpu_stacks, from below: a page that is not mapped, its
+ * stack, its panic stack. There is one for each CPU that a platform can have. */
+#define CPU_STACK_GUARD  4096
+#define CPU_STACK_SIZE   12288
+#define CPU_STACK_PANIC  4096
+#define CPU_STACK_STRIDE (CPU_STACK_GUARD + CPU_STACK_SIZE + CPU_STACK_PANIC)
+#define CPU_STACKS       63
 
 /* struct panic_frame */
 #define PANIC_FRAME_SIZE   320

@@ -2,12 +2,15 @@
 /* The panic report: what happened, the registers, a backtrace as offsets into the image, and the
  * end of the machine. */
 #include "arch/esr.h"
+#include "base/bits.h"
 #include "base/check.h"
 #include "base/fmt.h"
 #include "hal/hal.h"
 #include "internal.h"
+#include <stdatomic.h>
 
 #define BACKTRACE_MAX 32
+#define SCTLR_M       BIT(0)
 
 static const char *const vector_names[] = {
     "synchronous (SP_EL0)", "IRQ (SP_EL0)", "FIQ (SP_EL0)", "SError (SP_EL0)",
@@ -66,14 +69,22 @@ static _Noreturn void finish(void)
     hal_halt(HAL_HALT_PANIC);
 }
 
-/* A failure while a report is being printed, by whatever, goes straight to the end. */
+/*
+ * A failure while a report is being printed, by whatever, goes straight to the end; one of another
+ * CPU waits for the end that the first report leads to. With the MMU off this CPU is alone, and
+ * exclusive accesses need not work (Arm ARM DDI 0487, B2.9).
+ */
 static void begin(void)
 {
+    static atomic_bool reporting;
     struct percpu *cpu = percpu_self();
 
     if (cpu->panicking)
         hal_halt(HAL_HALT_PANIC);
     cpu->panicking = true;
+    if ((sysreg_read(sctlr_el2) & SCTLR_M) != 0 && atomic_exchange(&reporting, true))
+        for (;;)
+            __asm__ volatile("wfi");
 }
 
 _Noreturn void panic_exception(const struct panic_frame *frame)
@@ -89,8 +100,7 @@ _Noreturn void panic_exception(const struct panic_frame *frame)
           (unsigned long long)frame->elr, (unsigned long long)frame->spsr);
     print("  FAR 0x%016llx  HPFAR 0x%016llx\n", (unsigned long long)frame->far,
           (unsigned long long)frame->hpfar);
-    if (frame->far >= (uint64_t)boot_stack_guard &&
-        frame->far < (uint64_t)boot_stack_guard + PAGE_SIZE)
+    if (align_down(frame->far, PAGE_SIZE) == mmu_stack_guard())
         print("  the address is the guard page of this CPU's stack: stack overflow\n");
     for (unsigned i = 0; i < 30; i += 2)
         print("  x%-2u 0x%016llx  x%-2u 0x%016llx\n", i, (unsigned long long)frame->x[i], i + 1,

@@ -5,17 +5,11 @@
 
 #define CNT_CTL_ENABLED UINT64_C(1)
 
-hv_err timer_init_cpu(const struct hal_platform *platform)
+void timer_init_cpu(void)
 {
-    hv_err err;
-
     sysreg_write(cnthp_ctl_el2, UINT64_C(0));
     sysreg_write(cntv_ctl_el0, UINT64_C(0));
     isb();
-    err = hal_irq_enable(platform->timer_hyp_intid, true);
-    if (err == HV_OK)
-        err = hal_irq_enable(platform->timer_virt_intid, true);
-    return err;
 }
 
 uint64_t hal_time_now(void)

@@ -21,6 +21,8 @@ _Static_assert(ARCH_EXIT_IRQ == EXIT_KIND_IRQ, "offsets.h");
 _Static_assert(ARCH_EXIT_FIQ == EXIT_KIND_FIQ, "offsets.h");
 _Static_assert(ARCH_EXIT_SERROR == EXIT_KIND_SERROR, "offsets.h");
 _Static_assert(offsetof(struct percpu, panic_stack) == PERCPU_PANIC_STACK, "offsets.h");
+_Static_assert(offsetof(struct percpu, stack) == PERCPU_STACK, "offsets.h");
+_Static_assert(CPU_STACKS == PLATFORM_MAX_CPUS - 1, "offsets.h");
 
 /* HCR_EL2 while no guest is loaded: RW, and physical interrupts are EL2's. */
 #define HCR_HOST     (BIT(31) | BIT(5) | BIT(4) | BIT(3))

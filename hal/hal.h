@@ -8,6 +8,7 @@
 #define HAL_HAL_H
 
 #include "abi/smccc.h"
+#include "abi/trace.h"
 #include "arch/idreg.h"
 #include "arch/vcpu.h"
 #include "base/addr.h"
@@ -51,6 +52,14 @@ _Noreturn void hal_halt(enum hal_halt_reason reason);
 
 /* Dense index of this physical CPU, 0 is the boot CPU. */
 unsigned hal_cpu_self(void);
+/*
+ * Brings up a CPU that is off: it calls entry(arg), interrupts masked, its interrupt controller as
+ * hal_init() leaves that of the boot CPU. HV_ERR_RANGE: there is no such CPU; HV_ERR_BUSY: it is
+ * not off; HV_ERR_UNSUPPORTED: the firmware refuses.
+ */
+HV_MUST_CHECK hv_err hal_cpu_start(unsigned cpu, void (*entry)(void *), void *arg);
+/* Turns this CPU off, until hal_cpu_start(). No vCPU is loaded on it. */
+_Noreturn void hal_cpu_stop(void);
 /* Waits until an interrupt is pending, even one that is masked. May return early. */
 void hal_cpu_idle(void);
 /* A hint in a spin loop. */
@@ -154,6 +163,15 @@ uint64_t hal_time_hz(void);
 /* Raises the platform's hypervisor timer interrupt on this CPU once the counter reaches `deadline`.
  * One deadline a CPU. */
 void hal_timer_arm(uint64_t deadline);
+
+/* --- Trace
+ * --------------------------------------------------------------------------------------------------------
+ */
+
+/* True if somebody wants a record of each exit. */
+bool hal_trace_enabled(void);
+/* Takes one record of an exit of this CPU. */
+void hal_trace(const struct trace_record *record);
 
 /* --- The world around
  * ----------------------------------------------------------------------------------------- */

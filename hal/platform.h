@@ -36,6 +36,8 @@ struct hal_platform {
     uint32_t uart_intid;
     struct platform_range initrd; /* /chosen linux,initrd-start and -end; size 0: none */
     struct platform_range dtb;
+    struct platform_range trace; /* for records of exits: whole pages of RAM that are reserved for
+                                    nothing else; size 0: none */
     uint64_t seed[2]; /* /chosen rng-seed or kaslr-seed: what the firmware has of randomness */
     bool has_seed;
 };

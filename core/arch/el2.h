@@ -11,6 +11,8 @@
 #define HCR_FMO    BIT(3)  /* physical FIQ to EL2, virtual FIQ on */
 #define HCR_IMO    BIT(4)  /* physical IRQ to EL2, virtual IRQ on */
 #define HCR_AMO    BIT(5)  /* physical SError to EL2 */
+#define HCR_VF     BIT(6)  /* a virtual FIQ is pending */
+#define HCR_VI     BIT(7)  /* a virtual IRQ is pending */
 #define HCR_FB     BIT(9)  /* TLB and instruction cache maintenance is broadcast */
 #define HCR_BSU_IS BIT(10) /* barriers act on the Inner Shareable domain at least */
 #define HCR_TWI    BIT(13) /* trap WFI */

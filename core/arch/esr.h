@@ -170,6 +170,17 @@ static inline uint64_t esr_fault_ipa(uint64_t esr, uint64_t far, uint64_t hpfar)
     return offset_known ? page | (far & BITS(11, 0)) : page;
 }
 
+/*
+ * True if HPFAR_EL2 holds an address: for a stage-2 address size, translation or access flag fault,
+ * and for any stage-2 fault on a stage-1 table walk (D17.2.66). esr: of an abort.
+ */
+static inline bool esr_hpfar_valid(uint64_t esr)
+{
+    unsigned type = (unsigned)(esr & ESR_FSC_MASK) & ~3u;
+
+    return type < ESR_FSC_PERMISSION || (type == ESR_FSC_PERMISSION && (esr & BIT(7)) != 0);
+}
+
 /* The instruction's length by ESR.IL: 4 or 2 bytes. */
 static inline unsigned esr_insn_len(uint64_t esr)
 {

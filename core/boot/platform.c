@@ -15,6 +15,8 @@
 #define GICD_SIZE     UINT64_C(0x10000)
 #define GICR_SIZE_MIN UINT64_C(0x20000) /* RD_base and SGI_base */
 
+#define TRACE_COMPATIBLE "halcyon,trace-buffer"
+
 struct discovery {
     const void *fdt;
     struct hal_platform *out;
@@ -372,6 +374,52 @@ static hv_err find_initrd(struct discovery *d)
     return refuse(d, HV_ERR_RANGE, node, "linux,initrd-start: the initrd is not in RAM");
 }
 
+/* True if the range is part of one piece of RAM, apart from the initrd, and reserved once only: as
+ * itself. */
+static bool trace_is_apart(const struct hal_platform *out, const struct platform_range *range)
+{
+    uint32_t reserved = 0;
+    bool in_ram = false;
+
+    for (uint32_t i = 0; i < out->nr_ram; i++)
+        in_ram |= range->base >= out->ram[i].base &&
+                  !range_exceeds(range->base - out->ram[i].base, range->size, out->ram[i].size);
+    for (uint32_t i = 0; i < out->nr_reserved; i++)
+        reserved +=
+            ranges_overlap(range->base, range->size, out->reserved[i].base, out->reserved[i].size);
+    return in_ram && reserved == 1 &&
+           !(out->initrd.size != 0 &&
+             ranges_overlap(range->base, range->size, out->initrd.base, out->initrd.size));
+}
+
+/* A child of /reserved-memory for the records of exits. It is among the reserved ranges already. */
+static hv_err find_trace(struct discovery *d)
+{
+    int parent = fdt_path_offset(d->fdt, "/reserved-memory");
+    struct platform_range *range = &d->out->trace;
+    int node;
+
+    if (parent < 0)
+        return HV_OK;
+    fdt_for_each_subnode(node, d->fdt, parent)
+    {
+        const char *why = "it has no entry";
+
+        if (fdt_node_check_compatible(d->fdt, node, TRACE_COMPATIBLE) != 0 ||
+            !fdt_util_enabled(d->fdt, node))
+            continue;
+        if (range->size != 0)
+            return refuse(d, HV_ERR_EXIST, node, "a second trace buffer");
+        if (fdt_util_reg(d->fdt, node, 0, range, &why) != HV_OK)
+            return refuse(d, HV_ERR_FORMAT, node, "reg: %s", why);
+        if (range->size == 0 || !is_aligned(range->base | range->size, PAGE_SIZE))
+            return refuse(d, HV_ERR_FORMAT, node, "reg: not whole pages");
+        if (!trace_is_apart(d->out, range))
+            return refuse(d, HV_ERR_RANGE, node, "reg: not in RAM that is nobody else's");
+    }
+    return HV_OK;
+}
+
 /* Either property may be longer or shorter than the seed: what there is, is used. None is no error.
  */
 static void find_seed(struct discovery *d)
@@ -419,6 +467,8 @@ hv_err platform_discover(const void *fdt, size_t size, uint64_t boot_mpidr,
         err = find_uart(&d);
     if (err == HV_OK)
         err = find_initrd(&d);
+    if (err == HV_OK)
+        err = find_trace(&d);
     find_seed(&d);
     return err;
 }

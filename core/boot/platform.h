@@ -15,8 +15,9 @@
  * running CPU: it becomes CPU 0. On an error `reason` says what is missing or malformed and where.
  * UART: /chosen stdout-path if it is a PL011, or the first PL011; uart_intid is HAL_INTID_NONE if
  * it has no interrupt. Needed: RAM, a GICv3, the architected timer, the running CPU; no UART is no
- * error. Nothing is clipped: more of a kind than hal_platform holds is an error. dtb gets the
- * tree's size; the caller knows its physical address.
+ * error. trace is the child of /reserved-memory that is compatible with "halcyon,trace-buffer", if
+ * there is one. Nothing is clipped: more of a kind than hal_platform holds is an error. dtb gets
+ * the tree's size; the caller knows its physical address.
  */
 HV_MUST_CHECK hv_err platform_discover(const void *fdt, size_t size, uint64_t boot_mpidr,
                                        struct hal_platform *out, char reason[PLATFORM_REASON_MAX]);

@@ -5,6 +5,7 @@
 #include "dev/console.h"
 #include "exit/abort.h"
 #include "exit/sysreg_trap.h"
+#include "exit/trace.h"
 #include "hal/hal.h"
 #include "psci/smccc.h"
 #include "vm/sched.h"
@@ -132,14 +133,16 @@ static exit_handler *const exit_handlers[ESR_EC_COUNT] = {
 
 /* --- Interrupts --- */
 
-static void exit_vtimer_irq(struct pcpu *pcpu, uint32_t intid)
+/* Inlined where it is handled with a record and where it is without, so that the one does not make
+ * the other dearer. */
+__attribute__((always_inline)) static inline void exit_vtimer_irq(struct pcpu *pcpu, uint32_t intid)
 {
     struct vcpu *vcpu = pcpu->loaded;
 
     if (vcpu != NULL) {
         vgic_raise_hw(&vcpu->vm->vgic, vcpu->index, MACHINE_INTID_VTIMER);
         vcpu->vtimer_raised = true;
-        if (vcpu->state == VCPU_BLOCKED)
+        if (__builtin_expect(vcpu->state == VCPU_BLOCKED, 1))
             sched_wake(vcpu);
     }
     /* It stays active until the guest deactivates it through its list register. */
@@ -173,7 +176,7 @@ static void exit_irq_unknown(struct pcpu *pcpu, uint32_t intid)
               err == HV_OK ? "disabled" : "and cannot be disabled");
 }
 
-static void exit_irq(struct pcpu *pcpu, uint32_t intid)
+__attribute__((always_inline)) static inline void exit_irq(struct pcpu *pcpu, uint32_t intid)
 {
     const struct hal_platform *platform = &pcpu->hv->platform;
 
@@ -242,8 +245,33 @@ void exit_dispatch(struct vcpu *vcpu, const struct arch_exit *exit)
     exit_handle(vcpu, exit);
 }
 
-/* Whatever stops the vCPU sets resched: the one thing to look at between two runs. */
-static void exit_run_vcpu(struct pcpu *pcpu, struct vcpu *vcpu)
+/* exit_interrupt(), which says what it was. */
+static uint32_t exit_interrupt_traced(struct pcpu *pcpu)
+{
+    uint32_t intid = hal_irq_ack();
+
+    if (intid != HAL_INTID_NONE)
+        exit_irq(pcpu, intid);
+    return intid;
+}
+
+static void exit_dispatch_traced(struct vcpu *vcpu, const struct arch_exit *exit)
+{
+    struct trace_record record;
+
+    trace_begin_exit(&record, vcpu, exit);
+    if (exit->kind == ARCH_EXIT_IRQ || exit->kind == ARCH_EXIT_FIQ)
+        trace_set_intid(&record, exit_interrupt_traced(vcpu->pcpu));
+    else
+        exit_dispatch(vcpu, exit);
+    trace_end_exit(&record, vcpu);
+}
+
+/* Whatever stops the vCPU sets resched: the one thing to look at between two runs. `traced`, here
+ * and below: a constant, so that there are two loops, and the one without records is as if there
+ * were no other. */
+__attribute__((always_inline)) static inline void exit_run_vcpu(struct pcpu *pcpu,
+                                                                struct vcpu *vcpu, bool traced)
 {
     struct vgic *vgic = &vcpu->vm->vgic;
     uint32_t index = vcpu->index;
@@ -253,25 +281,41 @@ static void exit_run_vcpu(struct pcpu *pcpu, struct vcpu *vcpu)
         if (vgic_needs_flush(vgic, index))
             vgic_flush(vgic, index);
         hal_vcpu_run(&vcpu->arch, &exit);
-        exit_handle(vcpu, &exit);
+        if (traced)
+            exit_dispatch_traced(vcpu, &exit);
+        else
+            exit_handle(vcpu, &exit);
     } while (!pcpu->resched);
 }
 
-void exit_run(struct pcpu *pcpu)
+__attribute__((always_inline)) static inline void exit_run_all(struct pcpu *pcpu, bool traced)
 {
     struct hv *hv = pcpu->hv;
 
-    /* Before the look at nr_running: whoever takes that to 0 afterwards sees it, and kicks. */
-    pcpu->running = true;
     while (hv->nr_running != 0) {
         struct vcpu *vcpu = sched_next(pcpu);
         if (vcpu != NULL) {
-            exit_run_vcpu(pcpu, vcpu);
+            exit_run_vcpu(pcpu, vcpu, traced);
         } else {
             hal_cpu_idle();
             exit_interrupt(pcpu);
         }
     }
+}
+
+static __attribute__((noinline)) void exit_run_traced(struct pcpu *pcpu)
+{
+    exit_run_all(pcpu, true);
+}
+
+void exit_run(struct pcpu *pcpu)
+{
+    /* Before the look at nr_running: whoever takes that to 0 afterwards sees it, and kicks. */
+    pcpu->running = true;
+    if (hal_trace_enabled())
+        exit_run_traced(pcpu);
+    else
+        exit_run_all(pcpu, false);
     pcpu->running = false;
     sched_unload(pcpu);
 }

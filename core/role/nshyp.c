@@ -68,6 +68,19 @@ static uint64_t fdt_size(const unsigned char *header)
     return get_be32(header) == FDT_HEADER_MAGIC && size > FDT_HEADER_SIZE ? size : FDT_HEADER_SIZE;
 }
 
+/* What discovery does not know to be taken. */
+static void check_trace(struct hv *hv, const struct hal_boot *boot)
+{
+    const struct platform_range *trace = &hv->platform.trace;
+    const struct platform_range *dtb = &hv->platform.dtb;
+
+    if (trace->size != 0 &&
+        (ranges_overlap(trace->base, trace->size, dtb->base, dtb->size) ||
+         ranges_overlap(trace->base, trace->size, boot->image.v, boot->image_size)))
+        give_up(hv, "machine's devicetree",
+                "/reserved-memory: the trace buffer overlaps the image or the devicetree");
+}
+
 static void discover(struct hv *hv, const struct hal_boot *boot)
 {
     char reason[PLATFORM_REASON_MAX];
@@ -86,6 +99,7 @@ static void discover(struct hv *hv, const struct hal_boot *boot)
     if (err != HV_OK)
         give_up(hv, "machine's devicetree", reason);
     hv->platform.dtb = (struct platform_range){boot->dtb.v, size};
+    check_trace(hv, boot);
     if (hv->platform.has_seed)
         random_seed(&hv->random, hv->platform.seed);
 }

@@ -93,6 +93,7 @@ static bool vcpu_enter_el1(struct vcpu *vcpu, uint64_t esr)
     arch->pc = to.pc;
     arch->pstate = to.pstate;
     vcpu->stuck_pc = to.pc;
+    vcpu->injected = true;
     return true;
 }
 

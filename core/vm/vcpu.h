@@ -44,6 +44,7 @@ struct vcpu {
     bool os_lock;             /* OSLSR_EL1.OSLK as the guest set it */
     bool
         vtimer_raised; /* the virtual timer's interrupt came, and its line was not seen low since */
+    bool injected;     /* core made it take an exception; cleared by who wants to know */
     const struct mmio_region *last_region; /* of vm->bus: where the last device access went */
     const struct sysreg_row *last_sysreg;  /* exit/sysreg_trap.c: the last one found, or NULL */
     struct ptimer ptimer;

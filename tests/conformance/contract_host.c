@@ -82,20 +82,19 @@ void contract_check_time(struct contract *ct)
     contract_eq(ct, hal_time_hz(), hal_time_hz(), "the frequency is constant");
 }
 
-/* The next interrupt, or none within a tenth of a second. */
-static uint32_t wait_irq(void)
+uint32_t contract_wait_irq(void)
 {
     uint64_t limit = hal_time_now() + hal_time_hz() / 10;
     uint32_t intid;
 
     do {
+        hal_cpu_relax();
         intid = hal_irq_ack();
     } while (intid == INTID_NONE && hal_time_now() < limit);
     return intid;
 }
 
-/* None now, and none in the time that a level needs to arrive. */
-static bool is_quiet(void)
+bool contract_is_quiet(void)
 {
     uint64_t limit = hal_time_now() + hal_time_hz() / 1000;
     uint32_t intid;
@@ -114,16 +113,16 @@ static void check_timer(struct contract *ct)
     uint64_t deadline = hal_time_now() + hal_time_hz() / 100;
 
     hal_timer_arm(deadline);
-    contract_eq(ct, wait_irq(), timer, "the timer's interrupt comes");
+    contract_eq(ct, contract_wait_irq(), timer, "the timer's interrupt comes");
     contract_ok(ct, hal_time_now() >= deadline, "not before its deadline");
     hal_irq_end(timer, true);
-    contract_eq(ct, wait_irq(), timer,
+    contract_eq(ct, contract_wait_irq(), timer,
                 "it is a level: it comes again while the deadline has passed");
     hal_timer_arm(HAL_TIMER_NEVER);
     hal_irq_end(timer, true);
-    contract_ok(ct, is_quiet(), "never means never");
+    contract_ok(ct, contract_is_quiet(), "never means never");
     hal_timer_arm(0);
-    contract_eq(ct, wait_irq(), timer, "a deadline in the past is due at once");
+    contract_eq(ct, contract_wait_irq(), timer, "a deadline in the past is due at once");
     hal_timer_arm(HAL_TIMER_NEVER);
     hal_irq_end(timer, true);
 
@@ -131,7 +130,7 @@ static void check_timer(struct contract *ct)
     hal_timer_arm(deadline);
     while (hal_time_now() < deadline)
         hal_cpu_idle();
-    contract_eq(ct, wait_irq(), timer, "idling ends with the timer");
+    contract_eq(ct, contract_wait_irq(), timer, "idling ends with the timer");
     hal_timer_arm(HAL_TIMER_NEVER);
     hal_irq_end(timer, true);
 }
@@ -141,17 +140,18 @@ static void check_deactivation(struct contract *ct)
     uint32_t timer = ct->platform.timer_hyp_intid;
 
     hal_timer_arm(0);
-    contract_eq(ct, wait_irq(), timer, "an interrupt to leave active");
+    contract_eq(ct, contract_wait_irq(), timer, "an interrupt to leave active");
     hal_irq_end(timer, false);
-    contract_ok(ct, is_quiet(), "active: it does not come again, though its level is high");
+    contract_ok(ct, contract_is_quiet(),
+                "active: it does not come again, though its level is high");
     hal_cpu_kick(0);
-    contract_eq(ct, wait_irq(), INTID_KICK, "its priority is dropped: another comes");
+    contract_eq(ct, contract_wait_irq(), INTID_KICK, "its priority is dropped: another comes");
     hal_irq_end(INTID_KICK, true);
     hal_irq_deactivate(timer);
-    contract_eq(ct, wait_irq(), timer, "deactivated: it comes again");
+    contract_eq(ct, contract_wait_irq(), timer, "deactivated: it comes again");
     hal_timer_arm(HAL_TIMER_NEVER);
     hal_irq_end(timer, true);
-    contract_ok(ct, is_quiet(), "and then no more");
+    contract_ok(ct, contract_is_quiet(), "and then no more");
 }
 
 static void check_enable(struct contract *ct)
@@ -160,9 +160,9 @@ static void check_enable(struct contract *ct)
 
     contract_ok(ct, hal_irq_enable(timer, false) == HV_OK, "a PPI can be disabled");
     hal_timer_arm(0);
-    contract_ok(ct, is_quiet(), "disabled: it does not come");
+    contract_ok(ct, contract_is_quiet(), "disabled: it does not come");
     contract_ok(ct, hal_irq_enable(timer, true) == HV_OK, "a PPI can be enabled");
-    contract_eq(ct, wait_irq(), timer, "enabled: what was pending comes");
+    contract_eq(ct, contract_wait_irq(), timer, "enabled: what was pending comes");
     hal_timer_arm(HAL_TIMER_NEVER);
     hal_irq_end(timer, true);
     contract_ok(ct, hal_irq_enable(INTID_SPECIAL, true) == HV_ERR_RANGE, "1020 is no interrupt");
@@ -177,12 +177,12 @@ void contract_check_irq(struct contract *ct)
     check_enable(ct);
     hal_cpu_kick(0);
     hal_cpu_idle();
-    contract_eq(ct, wait_irq(), INTID_KICK, "a kick of oneself arrives");
+    contract_eq(ct, contract_wait_irq(), INTID_KICK, "a kick of oneself arrives");
     hal_irq_end(INTID_KICK, true);
     hal_cpu_kick(0);
     hal_cpu_kick(0);
-    contract_eq(ct, wait_irq(), INTID_KICK, "two kicks arrive");
+    contract_eq(ct, contract_wait_irq(), INTID_KICK, "two kicks arrive");
     hal_irq_end(INTID_KICK, true);
-    (void)is_quiet();
-    contract_ok(ct, is_quiet(), "and do not stay");
+    (void)contract_is_quiet();
+    contract_ok(ct, contract_is_quiet(), "and do not stay");
 }

@@ -59,6 +59,12 @@ static hv_err discover(struct contract *ct)
     return err;
 }
 
+_Noreturn void contract_finish(struct contract *ct)
+{
+    print("1..%u\r\n", ct->count);
+    hal_halt(HAL_HALT_OFF);
+}
+
 _Noreturn void core_main(const struct hal_boot *boot)
 {
     struct contract *ct = boot->arena;
@@ -72,7 +78,8 @@ _Noreturn void core_main(const struct hal_boot *boot)
         contract_check_time(ct);
         contract_check_irq(ct);
         contract_check_vcpu(ct);
+        if (ct->platform.nr_cpus > 1)
+            contract_check_smp(ct);
     }
-    print("1..%u\r\n", ct->count);
-    hal_halt(HAL_HALT_OFF);
+    contract_finish(ct);
 }

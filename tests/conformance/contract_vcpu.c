@@ -5,16 +5,16 @@
  * headers.
  */
 #include "conformance/contract.h"
+#include <stddef.h>
 #include <string.h>
 
-#define GUEST_BASE UINT64_C(0x10000000) /* IPA of the code page; nothing else is mapped */
+#define GUEST_BASE CONTRACT_GUEST_BASE
 #define HOLE       UINT64_C(0x20000ab8)
 #define ENTRIES    512u
 
-/* ESR_ELx.EC, D17.2.37 */
-#define EC_HVC        0x16u
+#define EC_HVC        CONTRACT_EC_HVC
 #define EC_SMC        0x17u
-#define EC_DATA_ABORT 0x24u
+#define EC_DATA_ABORT CONTRACT_EC_DATA_ABORT
 #define INTID_KICK    0u
 
 #define WORD_HVC_123   0x04u
@@ -37,37 +37,41 @@ static const uint32_t program[] = {
     0x14000000, /* 28 b    . */
 };
 
-/* Everything that the hardware walks or fetches: one page each, and the vCPUs. */
-struct guests {
-    _Alignas(4096) uint64_t level1[ENTRIES];
+/* What the hardware walks or fetches, one page each. */
+struct pages {
+    uint64_t level1[ENTRIES];
     uint64_t level2[ENTRIES];
     uint64_t level3[ENTRIES];
-    _Alignas(4096) uint32_t code[1024];
+    uint32_t code[1024];
+};
+
+/* They are at the end of RAM, where neither the image nor what the firmware left behind is. */
+struct guests {
+    struct pages *pages;
+    uint64_t at; /* their physical address */
     struct arch_vcpu a, b;
 };
 static struct guests guests;
 
-static uint64_t table(const void *next)
+/* D8.3: level 1 covers 1 GiB an entry, level 2 2 MiB, level 3 4 KiB. */
+static void build_stage2(struct guests *all)
 {
-    return (uint64_t)(uintptr_t)next | 3;
-}
+    struct pages *g = all->pages;
+    uint64_t at = all->at;
 
-/* D8.3: level 1 covers 1 GiB an entry, level 2 2 MiB, level 3 4 KiB. The image is mapped where it
- * lies. */
-static void build_stage2(struct guests *g)
-{
+    memset(g, 0, sizeof(*g));
     memcpy(g->code, program, sizeof(program));
     hal_cache_op(g->code, sizeof(g->code), HAL_CACHE_SYNC_ICACHE);
     hal_cache_op(g->code, sizeof(g->code), HAL_CACHE_CLEAN);
-    g->level1[GUEST_BASE >> 30] = table(g->level2);
-    g->level2[GUEST_BASE >> 21 & 511] = table(g->level3);
+    g->level1[GUEST_BASE >> 30] = (at + offsetof(struct pages, level2)) | 3;
+    g->level2[GUEST_BASE >> 21 & 511] = (at + offsetof(struct pages, level3)) | 3;
     /* AF, inner shareable, S2AP read and write, MemAttr normal write-back, page */
     g->level3[GUEST_BASE >> 12 & 511] =
-        (uint64_t)(uintptr_t)g->code | 1u << 10 | 3u << 8 | 3u << 6 | 0xfu << 2 | 3u;
+        (at + offsetof(struct pages, code)) | 1u << 10 | 3u << 8 | 3u << 6 | 0xfu << 2 | 3u;
     hal_pt_sync();
 }
 
-static void init_vcpu(struct arch_vcpu *vcpu, struct guests *g, uint64_t vmid)
+void contract_init_vcpu(struct arch_vcpu *vcpu, uint64_t stage2, uint64_t vmid)
 {
     struct arch_idregs idregs;
 
@@ -83,7 +87,7 @@ static void init_vcpu(struct arch_vcpu *vcpu, struct guests *g, uint64_t vmid)
         /* RES1, PS 40 bits, write-back inner shareable walks, start at level 1, T0SZ 25: D17.2.157
          */
         .vtcr_el2 = UINT64_C(1) << 31 | 2u << 16 | 3u << 12 | 1u << 10 | 1u << 8 | 1u << 6 | 25u,
-        .vttbr_el2 = (uint64_t)(uintptr_t)g->level1 | vmid << 48,
+        .vttbr_el2 = stage2 | vmid << 48,
         .vmpidr_el2 = UINT64_C(1) << 31,
         .vpidr_el2 = idregs.midr,
     };
@@ -92,7 +96,7 @@ static void init_vcpu(struct arch_vcpu *vcpu, struct guests *g, uint64_t vmid)
     hal_tlbi_tag(&(struct s2_tag){vcpu->config.vttbr_el2, vcpu->config.vtcr_el2});
 }
 
-static unsigned exception_class(const struct arch_exit *exit)
+unsigned contract_exception_class(const struct arch_exit *exit)
 {
     return exit->kind == ARCH_EXIT_SYNC ? (unsigned)(exit->esr >> 26) & 0x3f : ~0u;
 }
@@ -112,7 +116,7 @@ static void check_hypercall(struct contract *ct, struct arch_vcpu *vcpu)
 
     fill_registers(vcpu, 0x1000);
     hal_vcpu_run(vcpu, &exit);
-    contract_eq(ct, exception_class(&exit), EC_HVC, "HVC: the exception class");
+    contract_eq(ct, contract_exception_class(&exit), EC_HVC, "HVC: the exception class");
     contract_eq(ct, exit.esr & 0xffff, 0x123, "HVC: its immediate");
     contract_eq(ct, vcpu->pc, GUEST_BASE + WORD_HVC_123 + 4, "HVC: returns after it");
     contract_eq(ct, vcpu->pstate & 0xf, 5, "HVC: from EL1h");
@@ -129,7 +133,8 @@ static void check_abort(struct contract *ct, struct arch_vcpu *vcpu)
     hal_vcpu_sysreg_set(vcpu, ARCH_TPIDR_EL0, 0x77);
     vcpu->x[9] = UINT64_C(0x4045000000000000);
     hal_vcpu_run(vcpu, &exit);
-    contract_eq(ct, exception_class(&exit), EC_DATA_ABORT, "stage-2 fault: the exception class");
+    contract_eq(ct, contract_exception_class(&exit), EC_DATA_ABORT,
+                "stage-2 fault: the exception class");
     contract_eq(ct, exit.esr & 0x3c, 4, "stage-2 fault: a translation fault");
     contract_eq(ct, exit.far, HOLE, "stage-2 fault: FAR");
     contract_eq(ct, exit.hpfar & 0xfffffffff0, HOLE >> 12 << 4, "stage-2 fault: HPFAR");
@@ -151,7 +156,7 @@ static void check_switch(struct contract *ct, struct arch_vcpu *a, struct arch_v
     b->pc = GUEST_BASE + WORD_AFTER_SMC;
     hal_vcpu_load(b);
     hal_vcpu_run(b, &exit);
-    contract_eq(ct, exception_class(&exit), EC_HVC, "another vCPU runs");
+    contract_eq(ct, contract_exception_class(&exit), EC_HVC, "another vCPU runs");
     contract_eq(ct, b->x[10], 0, "nothing of the first in its FP registers");
     contract_eq(ct, b->x[11], 0, "nothing of the first in its system registers");
     hal_vcpu_put(b);
@@ -159,7 +164,7 @@ static void check_switch(struct contract *ct, struct arch_vcpu *a, struct arch_v
     a->pc = GUEST_BASE + WORD_AFTER_SMC;
     hal_vcpu_load(a);
     hal_vcpu_run(a, &exit);
-    contract_eq(ct, exception_class(&exit), EC_HVC, "and the first again");
+    contract_eq(ct, contract_exception_class(&exit), EC_HVC, "and the first again");
     contract_eq(ct, a->x[10], UINT64_C(0x4045000000000000), "its FP registers came back");
     contract_eq(ct, a->x[11], 0x1005, "its system registers came back");
 }
@@ -189,17 +194,22 @@ static void check_interrupts(struct contract *ct, struct arch_vcpu *vcpu)
 
 void contract_check_vcpu(struct contract *ct)
 {
+    const struct platform_range *ram = &ct->platform.ram[0];
     struct arch_exit exit;
 
+    guests.at = ram->base + ram->size - sizeof(struct pages);
+    guests.pages = hal_phys_map(pa(guests.at), sizeof(struct pages));
+    if (!contract_ok(ct, guests.pages != NULL, "pages for guests"))
+        return;
     build_stage2(&guests);
-    init_vcpu(&guests.a, &guests, 1);
-    init_vcpu(&guests.b, &guests, 2);
+    contract_init_vcpu(&guests.a, guests.at, 1);
+    contract_init_vcpu(&guests.b, guests.at, 2);
     hal_vcpu_load(&guests.a);
     check_hypercall(ct, &guests.a);
     check_abort(ct, &guests.a);
     guests.a.pc = GUEST_BASE + WORD_SMC;
     hal_vcpu_run(&guests.a, &exit);
-    contract_eq(ct, exception_class(&exit), EC_SMC, "SMC: the exception class");
+    contract_eq(ct, contract_exception_class(&exit), EC_SMC, "SMC: the exception class");
     contract_eq(ct, guests.a.pc, GUEST_BASE + WORD_SMC, "SMC: at the instruction itself");
     check_switch(ct, &guests.a, &guests.b);
     check_interrupts(ct, &guests.a);

@@ -101,6 +101,7 @@ static void state_free(struct fakehal *hal)
     for (unsigned i = 0; i < hal->nr_arenas; i++)
         munmap(hal->arena[i].mem, hal->arena[i].size);
     free(hal->script);
+    free(hal->trace);
     free(hal->out);
     free(hal->in);
     free(hal);

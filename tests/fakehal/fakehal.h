@@ -140,6 +140,11 @@ struct fakehal {
     uint64_t hz;   /* set by tests: 62500000 at first */
     uint64_t tick; /* set by tests: added to `now` by each hal_time_now(); 0 at first */
 
+    /* Trace */
+    bool traced;                /* set by tests: hal_trace_enabled() */
+    struct trace_record *trace; /* all that hal_trace() was given */
+    size_t trace_len, trace_cap;
+
     /* Console: output is always NUL-terminated */
     char *out;
     size_t out_len, out_cap;

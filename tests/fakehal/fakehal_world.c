@@ -220,3 +220,28 @@ void hal_smc(struct smc_regs *regs)
     else
         regs->x[0] = (uint64_t)SMCCC_NOT_SUPPORTED;
 }
+
+/* --- Trace --- */
+
+bool hal_trace_enabled(void)
+{
+    return fakehal()->traced;
+}
+
+void hal_trace(const struct trace_record *record)
+{
+    struct fakehal *hal = fakehal();
+    if (!hal->traced)
+        fakehal_fail("hal_trace() although hal_trace_enabled() is false");
+    if (record->pcpu != hal->self)
+        fakehal_fail("hal_trace() on CPU %u of a record of CPU %u", hal->self, record->pcpu);
+    if (self()->running != HAL_INTID_NONE)
+        fakehal_fail("hal_trace() before interrupt %u was ended", self()->running);
+    if (hal->trace_len == hal->trace_cap) {
+        hal->trace_cap = hal->trace_cap == 0 ? 64 : 2 * hal->trace_cap;
+        hal->trace = realloc(hal->trace, hal->trace_cap * sizeof(*hal->trace));
+        if (hal->trace == NULL)
+            fakehal_fail("the host is out of memory");
+    }
+    hal->trace[hal->trace_len++] = *record;
+}

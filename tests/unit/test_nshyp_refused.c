@@ -155,6 +155,37 @@ CASE(nshyp_refused, malformed_devicetree)
     cr_assert_eq(fakehal()->inits, 0);
 }
 
+/* A machine that gives the page at `base` to records of exits. */
+static void with_trace_buffer(uint32_t base)
+{
+    setup();
+    bundle();
+    bundle_vm("a", VM_MEMORY, "o");
+    machine(RAM_SIZE);
+    tree_cells("/reserved-memory", "#address-cells", 2);
+    tree_cells("/reserved-memory", "#size-cells", 2);
+    tree_bytes("/reserved-memory", "ranges", "", 0);
+    tree_cells("/reserved-memory/trace", "reg", 0, base, 0, 0x1000);
+    tree_string("/reserved-memory/trace", "compatible", "halcyon,trace-buffer");
+    power_on();
+}
+
+CASE(nshyp_refused, trace_buffer_over_what_is_in_use)
+{
+    static const char reason[] =
+        "machine's devicetree: /reserved-memory: the trace buffer overlaps "
+        "the image or the devicetree";
+
+    with_trace_buffer((uint32_t)(RAM + IMAGE_SIZE - 0x1000));
+    expect_gives_up(reason);
+    with_trace_buffer((uint32_t)DTB_AT);
+    expect_gives_up(reason);
+    cr_assert_eq(fakehal()->inits, 0);
+    with_trace_buffer((uint32_t)(RAM + RAM_SIZE - 0x1000));
+    EXPECT_LOG(OFF_LINE);
+    cr_assert_eq(hv->platform.trace.base, RAM + RAM_SIZE - 0x1000);
+}
+
 CASE(nshyp_refused, machine_without_a_uart)
 {
     bundle();

@@ -306,6 +306,75 @@ CASE(platform, initrd)
     cr_expect_eq(out.initrd.size, 0);
 }
 
+#define TRACE "/reserved-memory/trace@70000000"
+
+static void add_trace(const char *path, uint32_t base, uint32_t size)
+{
+    tree_cells("/reserved-memory", "#address-cells", 2);
+    tree_cells("/reserved-memory", "#size-cells", 2);
+    tree_bytes("/reserved-memory", "ranges", "", 0);
+    tree_cells(path, "reg", 0, base, 0, size);
+    tree_string(path, "compatible", "halcyon,trace-buffer");
+}
+
+CASE(platform, trace_buffer)
+{
+    tree_virt();
+    EXPECT_OK();
+    cr_expect_eq(out.trace.size, 0);
+    add_trace(TRACE, 0x70000000, 0x100000);
+    tree_cells("/reserved-memory/fw@50000000", "reg", 0, 0x50000000, 0, 0x3000);
+    EXPECT_OK();
+    expect_range(&out.trace, 0x70000000, 0x100000);
+    cr_expect_eq(out.nr_reserved, 2, "nobody else gets it");
+    add_trace(TRACE, 0x7ffff000, 0x1000);
+    EXPECT_OK();
+    expect_range(&out.trace, 0x7ffff000, 0x1000);
+    tree_string(TRACE, "status", "disabled");
+    EXPECT_OK();
+    cr_expect_eq(out.trace.size, 0);
+    tree_drop(TRACE, "status");
+    tree_string(TRACE, "compatible", "halcyon,other");
+    EXPECT_OK();
+    cr_expect_eq(out.trace.size, 0);
+    tree_drop_node("/reserved-memory");
+    tree_cells("/trace@70000000", "reg", 0, 0x70000000, 0, 0x1000);
+    tree_string("/trace@70000000", "compatible", "halcyon,trace-buffer");
+    EXPECT_OK();
+    cr_expect_eq(out.trace.size, 0, "it is not reserved");
+}
+
+CASE(platform, trace_buffer_refused)
+{
+    tree_virt();
+    add_trace(TRACE, 0x70000000, 0x1800);
+    EXPECT_REFUSED(HV_ERR_FORMAT, TRACE ": reg: not whole pages");
+    add_trace(TRACE, 0x70000040, 0x1000);
+    EXPECT_REFUSED(HV_ERR_FORMAT, "not whole pages");
+    add_trace(TRACE, 0x70000000, 0);
+    EXPECT_REFUSED(HV_ERR_FORMAT, "not whole pages");
+    tree_drop(TRACE, "reg");
+    EXPECT_REFUSED(HV_ERR_FORMAT, TRACE ": reg: it has no entry");
+    add_trace(TRACE, 0x7ffff000, 0x2000);
+    EXPECT_REFUSED(HV_ERR_RANGE, TRACE ": reg: not in RAM that is nobody else's");
+    add_trace(TRACE, 0x3ffff000, 0x2000);
+    EXPECT_REFUSED(HV_ERR_RANGE, "nobody else's");
+    add_trace(TRACE, 0x09000000, 0x1000); /* the UART */
+    EXPECT_REFUSED(HV_ERR_RANGE, "nobody else's");
+    add_trace(TRACE, 0x48001000, 0x1000); /* the last page of the initrd */
+    EXPECT_REFUSED(HV_ERR_RANGE, "nobody else's");
+    add_trace(TRACE, 0x48002000, 0x1000);
+    EXPECT_OK();
+    tree_cells("/reserved-memory/fw@48002000", "reg", 0, 0x48002fff, 0, 0x1000);
+    EXPECT_REFUSED(HV_ERR_RANGE, "nobody else's");
+    tree_drop_node("/reserved-memory/fw@48002000");
+    cr_assert_eq(fdt_add_mem_rsv(tree, 0x48002800, 0x10), 0);
+    EXPECT_REFUSED(HV_ERR_RANGE, "nobody else's");
+    cr_assert_eq(fdt_del_mem_rsv(tree, 0), 0);
+    add_trace("/reserved-memory/trace@60000000", 0x60000000, 0x1000);
+    EXPECT_REFUSED(HV_ERR_EXIST, "a second trace buffer");
+}
+
 CASE(platform, utilities_on_the_root)
 {
     struct platform_range range;
