@@ -8,6 +8,9 @@ target_compile_options(halcyon-options INTERFACE
     $<$<COMPILE_LANGUAGE:C>:-Wmissing-prototypes -Wstrict-prototypes -Wold-style-definition>
     -fno-common)
 
+# The simulator's snapshots keep stacks, and a canary is another one in each process. The EL2 image has no use for it either.
+target_compile_options(halcyon-options INTERFACE $<$<COMPILE_LANGUAGE:C>:-fno-stack-protector>)
+
 if(HALCYON_SANITIZE)
     target_compile_options(halcyon-options INTERFACE
         -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer)
