@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * Where the machine's console input comes from: nowhere, this process's standard input (recorded on
+ * its way), or a recording. Input enters a machine only here, between two runs of it, and at most
+ * one piece between two: so the machine's time at which it entered is all that a replay must know.
+ */
+#ifndef SIM_INPUT_H
+#define SIM_INPUT_H
+
+#include "hal-sim/machine.h"
+#include "sim/escape.h"
+#include "sim/record.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct sim_input {
+    struct record_writer *record; /* NULL: not recorded */
+    struct record_reader *replay; /* NULL: live, if terminal_has_input() */
+    struct escape escape;
+    bool ask_exit; /* what was typed after Ctrl-A, until the caller clears it */
+    bool ask_help;
+    bool ask_snapshot;
+    uint64_t entered; /* pieces that the machine took, in all of its run */
+    bool diverged;    /* the machine is not where the recording says it was */
+    size_t pending;   /* bytes that the machine had no room for yet */
+    char data[SIM_INPUT_MAX];
+};
+
+/* Gives the machine the next piece of what is there. True if it took any. */
+bool input_poll(struct sim_input *input, struct sim_machine *machine);
+/* Whether more may come although none is there: only live input. */
+bool input_is_awaited(const struct sim_input *input);
+/* When the next piece of a recording is due; UINT64_MAX: there is none. */
+uint64_t input_next_time(const struct sim_input *input);
+
+#endif

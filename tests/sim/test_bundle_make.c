@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/* Bundles made by halcyon-sim, as core reads them. */
+#include "boot/bundle.h"
+#include "cases.h"
+#include "scratch.h"
+#include "sim/bundle_make.h"
+#include <fcntl.h>
+#include <sys/stat.h>
+
+static char reason[BUNDLE_MAKE_REASON_MAX];
+static char words[BUNDLE_REASON_MAX];
+static struct bundle_blob blob;
+static struct hv_config config;
+static struct sim_options options;
+
+static void begin(void)
+{
+    scratch_begin();
+    options = (struct sim_options){.append = "", .memory = UINT64_C(0x8000000), .smp = 1};
+    strcpy(reason, "unset");
+    blob = (struct bundle_blob){NULL, 0};
+}
+
+static void finish(void)
+{
+    bundle_free(&blob);
+    scratch_end();
+}
+
+static void parse(void)
+{
+    cr_assert_eq(bundle_parse(blob.data, blob.size, &config, words), HV_OK, "%s", words);
+    cr_assert_eq(config.nr_vms, 1);
+}
+
+static void expect_bytes(const struct vm_blob *got, const char *bytes, size_t size)
+{
+    cr_assert_eq(got->size, size);
+    cr_expect_eq(memcmp(got->data, bytes, size), 0);
+}
+
+CASE(bundle_make, one_kernel)
+{
+    const char kernel[] = "\x7f"
+                          "ELF or whatever\0 it is";
+
+    options.kernel = scratch_path("kernel");
+    scratch_write(options.kernel, kernel, sizeof(kernel));
+    cr_assert(bundle_make(&options, &blob, reason), "%s", reason);
+    parse();
+    cr_expect_str_eq(config.vm[0].name, "linux");
+    cr_expect_eq(config.vm[0].memory, UINT64_C(0x8000000));
+    cr_expect_eq(config.vm[0].vcpus, 1);
+    cr_expect_str_eq(config.vm[0].bootargs, "");
+    expect_bytes(&config.vm[0].kernel, kernel, sizeof(kernel));
+    cr_expect_eq(config.vm[0].initrd.size, 0);
+    cr_expect_not(config.vm[0].has_kernel_address || config.vm[0].has_initrd_address);
+    cr_expect_null(config.log);
+    cr_expect_eq(bundle_memory(&blob), UINT64_C(0x8000000));
+}
+
+CASE(bundle_make, everything)
+{
+    char initrd[70001];
+
+    for (size_t i = 0; i < sizeof(initrd); i++)
+        initrd[i] = (char)(i ^ i >> 8);
+    options.kernel = scratch_path("kernel");
+    options.initrd = scratch_path("initrd");
+    options.append = "console=ttyAMA0 x=\"a \xc3\xa4\" quiet";
+    options.log = "warn,vm=debug";
+    options.smp = 3;
+    options.memory = UINT64_C(0x123456000);
+    scratch_write(options.kernel, "k", 1);
+    scratch_write(options.initrd, initrd, sizeof(initrd));
+    cr_assert(bundle_make(&options, &blob, reason), "%s", reason);
+    parse();
+    cr_expect_eq(config.vm[0].memory, UINT64_C(0x123456000));
+    cr_expect_eq(config.vm[0].vcpus, 3);
+    cr_expect_str_eq(config.vm[0].bootargs, options.append);
+    expect_bytes(&config.vm[0].kernel, "k", 1);
+    expect_bytes(&config.vm[0].initrd, initrd, sizeof(initrd));
+    cr_expect_str_eq(config.log, "warn,vm=debug");
+}
+
+/* To the byte, padding included: the recording of a run names its bundle by its hash. */
+CASE(bundle_make, no_byte_is_left_to_chance)
+{
+    const char *kernel;
+
+    options.kernel = scratch_path("kernel");
+    scratch_write(options.kernel, "12345", 5);
+    cr_assert(bundle_make(&options, &blob, reason), "%s", reason);
+    parse();
+    kernel = config.vm[0].kernel.data;
+    cr_expect_eq(memcmp(kernel, "12345\0\0", 8), 0);
+}
+
+static void expect_refused(const char *text)
+{
+    cr_assert_not(bundle_make(&options, &blob, reason));
+    cr_expect_not_null(strstr(reason, text), "\"%s\" has no \"%s\"", reason, text);
+    cr_expect_null(blob.data);
+}
+
+CASE(bundle_make, files_refused)
+{
+    int fd;
+
+    options.kernel = scratch_path("none");
+    expect_refused("none: No such file");
+    options.kernel = scratch_directory;
+    expect_refused("not a regular file");
+    options.kernel = "/dev/zero";
+    expect_refused("not a regular file");
+    options.kernel = scratch_path("pipe");
+    cr_assert_eq(mkfifo(options.kernel, 0600), 0);
+    expect_refused("not a regular file");
+    options.kernel = scratch_path("empty");
+    scratch_write(options.kernel, "", 0);
+    expect_refused("empty: empty");
+    options.kernel = scratch_path("huge");
+    fd = open(options.kernel, O_CREAT | O_WRONLY, 0600);
+    cr_assert_eq(ftruncate(fd, (off_t)1 << 40), 0);
+    cr_expect_eq(close(fd), 0);
+    expect_refused("huge: 1048576 MiB, more than the 1024 MiB that fit");
+    options.initrd = options.kernel;
+    options.kernel = scratch_path("kernel");
+    scratch_write(options.kernel, "k", 1);
+    expect_refused("huge: 1048576 MiB");
+    cr_assert_eq(truncate(options.initrd, (off_t)1 << 30), 0);
+    expect_refused("together have more than 1 GiB");
+}
+
+CASE(bundle_make, reads_any_file)
+{
+    const char *path = scratch_path("bundle");
+
+    scratch_write(path, "no bundle", 9);
+    cr_assert(bundle_read(path, &blob, reason), "%s", reason);
+    cr_expect_eq(blob.size, 9);
+    cr_expect_eq(memcmp(blob.data, "no bundle", 9), 0);
+    cr_expect_eq(bundle_memory(&blob), 0, "which core will refuse");
+    bundle_free(&blob);
+    cr_expect_not(bundle_read(scratch_path("none"), &blob, reason));
+    cr_expect_not_null(strstr(reason, "none: No such file"));
+    cr_expect_not(bundle_read("/dev/null", &blob, reason));
+    cr_expect_not_null(strstr(reason, "not a regular file"));
+}
+
+CASES_RUN(bundle_make, begin, finish)

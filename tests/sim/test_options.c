@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+#include "cases.h"
+#include "sim/options.h"
+#include <stdint.h>
+#include <stdio.h>
+
+static struct sim_options options;
+static char message[OPTIONS_MESSAGE_MAX];
+
+/* argv is writable and ends with NULL, as main() gets it. */
+static bool parse(const char *const words[], int count)
+{
+    char *argv[16] = {NULL};
+    bool good;
+
+    for (int i = 0; i < count; i++)
+        argv[i] = strdup(words[i]);
+    memset(message, 'x', sizeof(message));
+    good = options_parse(count, argv, &options, message);
+    cr_expect(memchr(message, '\0', sizeof(message)) != NULL);
+    cr_expect_null(strchr(message, '\n'));
+    cr_expect_eq(good, message[0] == '\0');
+    /* getopt_long() may change the order: all are freed, whatever it is. The options keep pointers
+     * into them, which is why the last ones live until the next call. */
+    static char *old[16];
+    for (int i = 0; i < 16; i++) {
+        free(old[i]);
+        old[i] = argv[i];
+    }
+    return good;
+}
+
+#define WORDS(...)                                                                                 \
+    (const char *const[]){"halcyon-sim", __VA_ARGS__},                                             \
+        (int)(sizeof((const char *const[]){"halcyon-sim", __VA_ARGS__}) / sizeof(char *))
+#define ACCEPT(...) cr_assert(parse(WORDS(__VA_ARGS__)), "%s", message)
+#define REFUSE(text, ...)                                                                          \
+    do {                                                                                           \
+        cr_assert_not(parse(WORDS(__VA_ARGS__)), "accepted, wanted: %s", text);                    \
+        cr_expect_not_null(strstr(message, text), "\"%s\" has no \"%s\"", message, text);          \
+    } while (0)
+
+static void forget(void)
+{
+    (void)parse((const char *const[]){"x"}, 1);
+    (void)parse((const char *const[]){NULL}, 0);
+}
+
+CASE(options, defaults)
+{
+    ACCEPT("--kernel", "Image");
+    cr_expect_eq(options.action, SIM_ACTION_RUN);
+    cr_expect_str_eq(options.kernel, "Image");
+    cr_expect_null(options.bundle);
+    cr_expect_null(options.restore);
+    cr_expect_str_eq(options.append, "console=ttyAMA0");
+    cr_expect_null(options.log);
+    cr_expect_eq(options.memory, UINT64_C(0x20000000));
+    cr_expect_eq(options.smp, 1);
+    cr_expect_eq(options.pcpus, 1);
+    cr_expect_eq(options.machine_memory, 0);
+    cr_expect_eq(options.cpu, SIM_CPU_CORTEX_A57);
+    cr_expect_eq(options.seed, 1);
+    cr_expect_eq(options.max_insns, UINT64_MAX);
+    cr_expect_eq(options.snapshot_at, UINT64_MAX);
+    cr_expect_not(options.stats || options.hash || options.no_input || options.snapshot_quit);
+}
+
+CASE(options, every_value)
+{
+    ACCEPT("--kernel", "K", "--initrd=I", "--append", "a b", "--memory", "1G", "--smp", "8",
+           "--pcpus=64", "--cpu", "max", "--seed", "0x10", "--log=warn,vgic=debug");
+    cr_expect_str_eq(options.initrd, "I");
+    cr_expect_str_eq(options.append, "a b");
+    cr_expect_str_eq(options.log, "warn,vgic=debug");
+    cr_expect_eq(options.memory, UINT64_C(0x40000000));
+    cr_expect_eq(options.smp, 8);
+    cr_expect_eq(options.pcpus, 64);
+    cr_expect_eq(options.cpu, SIM_CPU_MAX);
+    cr_expect_eq(options.seed, 16);
+    ACCEPT("--trace=T", "--record=R", "--snapshot=S", "--snapshot-on", "~ # ", "--snapshot-quit",
+           "--stats", "--hash", "--no-input", "B", "--max-insns", "18446744073709551614");
+    cr_expect_str_eq(options.bundle, "B", "an argument may come before an option");
+    cr_expect_str_eq(options.trace, "T");
+    cr_expect_str_eq(options.record, "R");
+    cr_expect_str_eq(options.snapshot, "S");
+    cr_expect_str_eq(options.snapshot_on, "~ # ");
+    cr_expect(options.stats && options.hash && options.no_input && options.snapshot_quit);
+    cr_expect_eq(options.max_insns, UINT64_MAX - 1);
+    ACCEPT("--restore", "S", "--replay", "R", "--snapshot", "S", "--snapshot-at", "5");
+    cr_expect_str_eq(options.restore, "S");
+    cr_expect_eq(options.snapshot_at, 5);
+    ACCEPT("--append=", "--kernel=K");
+    cr_expect_str_eq(options.append, "");
+    ACCEPT("--machine-memory", "4M", "--", "--odd-name");
+    cr_expect_str_eq(options.bundle, "--odd-name");
+    cr_expect_eq(options.machine_memory, 0x400000);
+    ACCEPT("--kernel=K", "--write-bundle=B");
+    cr_expect_eq(options.action, SIM_ACTION_WRITE_BUNDLE);
+}
+
+CASE(options, sizes)
+{
+    static const struct {
+        const char *text;
+        uint64_t size;
+    } rows[] = {{"512", UINT64_C(0x20000000)},  {"512M", UINT64_C(0x20000000)},
+                {"512m", UINT64_C(0x20000000)}, {"1024K", UINT64_C(0x100000)},
+                {"2g", UINT64_C(0x80000000)},   {"1048576B", UINT64_C(0x100000)}};
+    static const char *const bad[] = {"",
+                                      "M",
+                                      "0",
+                                      "-1",
+                                      "+1",
+                                      " 1",
+                                      "1 ",
+                                      "1MM",
+                                      "0x10M",
+                                      "1.5G",
+                                      "1Q",
+                                      "99999999999999999999",
+                                      "17592186044416M",
+                                      "1\n"};
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        ACCEPT("--kernel=K", "--memory", rows[i].text);
+        cr_expect_eq(options.memory, rows[i].size, "%s", rows[i].text);
+    }
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+        REFUSE("not a size", "--kernel=K", "--memory", bad[i]);
+    REFUSE("from 1M", "--kernel=K", "--memory", "1020K");
+    REFUSE("steps of 4K", "--kernel=K", "--memory", "1025K");
+    REFUSE("to 64G", "--kernel=K", "--memory", "1T");
+    REFUSE("steps of 2M", "B", "--machine-memory", "5M");
+    REFUSE("from 4M", "B", "--machine-memory", "2M");
+}
+
+CASE(options, values_refused)
+{
+    REFUSE("--smp 0: must be a number from 1 to 8", "--kernel=K", "--smp", "0");
+    REFUSE("from 1 to 8", "--kernel=K", "--smp=9");
+    REFUSE("from 1 to 8", "--kernel=K", "--smp=two");
+    REFUSE("from 1 to 64", "B", "--pcpus=65");
+    REFUSE("cortex-a57 or max", "B", "--cpu=host");
+    REFUSE("--seed -1: not a number", "B", "--seed", "-1");
+    REFUSE("not a number", "B", "--seed=18446744073709551616");
+    REFUSE("not a number", "B", "--seed=0x");
+    REFUSE("not a number", "B", "--seed=");
+    REFUSE("not a number", "B", "--max-insns=1e9");
+    REFUSE("at least 1", "B", "--max-insns=0");
+    REFUSE("--log loud: must be LEVEL", "--kernel=K", "--log=loud");
+    REFUSE("1 to 255 bytes", "B", "--snapshot=S", "--snapshot-on=");
+    REFUSE("name is empty", "--kernel=");
+    REFUSE("name is empty", "B", "--trace=");
+    REFUSE("--disk: there is no disk device", "--kernel=K", "--disk=D");
+}
+
+CASE(options, words_refused)
+{
+    REFUSE("unknown or ambiguous option '--frob'; see --help", "--frob", "B");
+    REFUSE("unknown or ambiguous option '--snap'", "--snap", "B");
+    REFUSE("two dashes", "-kernel", "K");
+    REFUSE("two dashes", "B", "-m");
+    REFUSE("--kernel needs a value", "--kernel");
+    REFUSE("--stats takes no value", "B", "--stats=yes");
+    REFUSE("'C': there is one BUNDLE at most", "B", "C");
+    REFUSE("nothing to run", "--stats");
+    REFUSE("option '--?[2J", "--\x1b[2J", "B");
+    cr_assert_not(parse((const char *const[]){"halcyon-sim"}, 1));
+    cr_expect_not_null(strstr(message, "nothing to run"));
+    cr_assert_not(parse((const char *const[]){NULL}, 0));
+}
+
+CASE(options, combinations_refused)
+{
+    REFUSE("--kernel with a BUNDLE: ", "--kernel=K", "B");
+    REFUSE("--kernel with --restore: ", "--kernel=K", "--restore=S");
+    REFUSE("BUNDLE with --restore: ", "B", "--restore=S");
+    REFUSE("--initrd: it goes with --kernel", "B", "--initrd=I");
+    REFUSE("`bootargs`", "B", "--append=x");
+    REFUSE("`vcpus`", "B", "--smp=2");
+    REFUSE("`memory-size`", "B", "--memory=1G");
+    REFUSE("/halcyon `log`", "B", "--log=debug");
+    REFUSE("--memory: ", "--restore=S", "--memory=1G");
+    REFUSE("--pcpus with --restore: ", "--restore=S", "--pcpus=2");
+    REFUSE("--cpu with --restore: ", "--restore=S", "--cpu=max");
+    REFUSE("--machine-memory with --restore: ", "--restore=S", "--machine-memory=1G");
+    REFUSE("--seed with --restore: ", "--restore=S", "--seed=2");
+    REFUSE("--record with --replay: ", "B", "--record=R", "--replay=P");
+    REFUSE("--snapshot F", "B", "--snapshot-at=1");
+    REFUSE("--snapshot F", "B", "--snapshot-on=x");
+    REFUSE("--snapshot F", "B", "--snapshot-quit");
+    REFUSE("one of the two", "B", "--snapshot=S", "--snapshot-at=1", "--snapshot-on=x");
+    REFUSE("--write-bundle: ", "B", "--write-bundle=W");
+    REFUSE("nothing runs", "--kernel=K", "--write-bundle=W", "--trace=T");
+    REFUSE("name the same file", "B", "--trace=F", "--record=F");
+    REFUSE("name the same file", "--kernel=K", "--write-bundle=K");
+    REFUSE("name the same file", "B", "--replay=F", "--trace=F");
+    REFUSE("name the same file", "--trace=B", "B");
+    ACCEPT("B", "--trace=/dev/null", "--record=/dev/null");
+}
+
+CASE(options, help_and_version)
+{
+    ACCEPT("--help");
+    cr_expect_eq(options.action, SIM_ACTION_HELP);
+    ACCEPT("-h", "--frob");
+    cr_expect_eq(options.action, SIM_ACTION_HELP);
+    ACCEPT("--version", "--smp=0");
+    cr_expect_eq(options.action, SIM_ACTION_VERSION);
+    REFUSE("from 1 to 64", "--pcpus=0", "--help");
+    cr_expect_not_null(strstr(options_version(), "halcyon-sim "));
+}
+
+/* Each option that is taken is in the text, and each in the text is taken. */
+CASE(options, help_names_every_option)
+{
+    static const char *const names[] = {
+        "kernel",   "initrd",       "append",      "memory",        "smp",    "disk",
+        "log",      "write-bundle", "restore",     "pcpus",         "cpu",    "machine-memory",
+        "seed",     "no-input",     "max-insns",   "trace",         "record", "replay",
+        "snapshot", "snapshot-at",  "snapshot-on", "snapshot-quit", "stats",  "hash",
+        "help",     "version"};
+    char word[32];
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        snprintf(word, sizeof(word), "--%s", names[i]);
+        cr_expect_not_null(strstr(options_help(), word), "%s", word);
+        (void)parse((const char *const[]){"halcyon-sim", word}, 2);
+        cr_expect_null(strstr(message, "unknown"), "%s", message);
+    }
+}
+
+CASES_RUN(options, NULL, forget)
