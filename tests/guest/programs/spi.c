@@ -166,6 +166,33 @@ static void test_uart_tx(void)
     gic_set_callback(NULL);
 }
 
+/* Takes its cause away only when it comes for the third time. */
+static void on_stubborn_uart(uint32_t intid)
+{
+    if (intid == INTID_UART && gic_log.taken == 3) {
+        mmio_write32(PL011_BASE + UART_IMSC, 0);
+    }
+}
+
+static void test_level_again(void)
+{
+    gic_log_reset();
+    gic_set_callback(on_stubborn_uart);
+    gic_enable(INTID_UART);
+    mmio_write32(PL011_BASE + UART_ICR, UART_INT_TX);
+    mmio_write32(PL011_BASE + UART_IMSC, UART_INT_TX);
+    sys_irq_unmask();
+    con_printf("# z\n");
+    bool arrived = gic_wait_taken(3);
+    timer_delay_us(1000);
+    sys_irq_mask();
+    mmio_write32(PL011_BASE + UART_IMSC, 0);
+    mmio_write32(PL011_BASE + UART_ICR, 0x7ff);
+    tap_ok(arrived && gic_log.taken == 3, "a line that stays high interrupts until it is low");
+    gic_disable(INTID_UART);
+    gic_set_callback(NULL);
+}
+
 void guest_main(void)
 {
     static const char *const level[] = {
@@ -189,4 +216,5 @@ void guest_main(void)
     test_order();
     test_many();
     test_uart_tx();
+    test_level_again();
 }
