@@ -53,7 +53,7 @@ void contract_check_phys(struct contract *ct)
     volatile uint64_t *last = hal_phys_map(pa(end - PAGE), PAGE);
 
     contract_ok(ct, hal_phys_map(pa(ram->base), 1) != NULL, "the first byte of RAM can be mapped");
-    if (contract_ok(ct, last != NULL, "the last page of RAM can be mapped")) {
+    if (contract_ok(ct, last != NULL, "the last page of RAM can be mapped") && last != NULL) {
         last[0] = UINT64_C(0x0123456789abcdef);
         contract_eq(ct, last[0], UINT64_C(0x0123456789abcdef), "the last page of RAM is writable");
         hal_phys_unmap((void *)(uintptr_t)last, PAGE);

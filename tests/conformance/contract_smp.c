@@ -14,7 +14,7 @@ static struct smp the_smp = {.lock = ATOMIC_FLAG_INIT};
 
 uint64_t smp_patience(void)
 {
-    return 20 * hal_time_hz();
+    return 10 * hal_time_hz();
 }
 
 bool smp_expect(struct smp_worker *w, bool condition, const char *what)
@@ -61,6 +61,7 @@ static void worker_entry(void *arg)
             job(w);
             atomic_store(&w->job, NULL);
         }
+        (void)hal_time_now(); /* a simulated CPU that looks at the clock waits with longer steps */
         hal_cpu_relax();
     }
 }
@@ -266,7 +267,7 @@ static void check_kicks(struct smp *smp)
 /* The later a CPU is, the earlier is its deadline. */
 static void job_sleep(struct smp_worker *w)
 {
-    uint64_t step = hal_time_hz() / 200;
+    uint64_t step = hal_time_hz() / 1000;
     uint64_t deadline = hal_time_now() + (w->smp->nr_cpus - w->cpu) * step;
     uint32_t intid;
 
@@ -365,7 +366,7 @@ static void check_stop(struct smp *smp)
     smp_result(smp, restart_all(smp, job_stop_in_disorder, 3),
                "hal_cpu_stop() in disorder, and the CPU starts in order");
     smp_result(smp, restart_all(smp, job_leave, 4), "once more");
-    if (smp->nr_cpus > 2)
+    if (smp->nr_cpus > 2 && !smp->lost)
         check_start_by_others(smp, 5);
 }
 
@@ -377,6 +378,10 @@ static void boot_entry(void *arg)
 
     contract_eq(smp->ct, hal_cpu_self(), 0, "the boot CPU stops, and starts again");
     contract_eq(smp->ct, smp->counter, MAIL, "and sees what was written before");
+    contract_ok(smp->ct, memcmp(smp->ct->boot, &smp->boot, sizeof(smp->boot)) == 0,
+                "hal_boot lives as long as the machine");
+    contract_ok(smp->ct, wait_done(&smp->worker[1]) && smp->worker[1].err == HV_OK,
+                "who has started it knows");
     smp->counter = hal_gic_lr_count();
     smp_result(smp, smp_go_all(smp, 0, job_look_around), "all CPUs are as at first");
     contract_finish(smp->ct);
@@ -385,7 +390,6 @@ static void boot_entry(void *arg)
 static void job_restart_boot(struct smp_worker *w)
 {
     w->smp->counter = MAIL;
-    atomic_store(&w->job, NULL);
     w->err = start(&w->smp->worker[0], boot_entry, w->smp);
 }
 
@@ -394,12 +398,15 @@ void contract_check_smp(struct contract *ct)
     struct smp *smp = &the_smp;
 
     smp->ct = ct;
+    smp->boot = *ct->boot;
     smp->nr_cpus = ct->platform.nr_cpus;
     for (unsigned cpu = 0; cpu < smp->nr_cpus; cpu++) {
         smp->worker[cpu].smp = smp;
         smp->worker[cpu].cpu = cpu;
     }
     check_start(smp);
+    if (smp->lost)
+        contract_finish(ct);
     check_exclusion(smp);
     check_kicks(smp);
     smp_result(smp, smp_go_all(smp, 0, job_sleep), "all CPUs sleep until deadlines of their own");

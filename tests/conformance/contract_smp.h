@@ -33,7 +33,8 @@ struct smp {
     unsigned nr_cpus;
     bool lost; /* a CPU did not answer: nothing is to be learned any more */
     atomic_flag lock;
-    uint64_t counter; /* under `lock` */
+    uint64_t counter;     /* under `lock` */
+    struct hal_boot boot; /* a copy of what core_main() was given */
     struct smp_worker worker[PLATFORM_MAX_CPUS];
 };
 

@@ -7,6 +7,7 @@
 #define GUEST_BASE   CONTRACT_GUEST_BASE
 #define GUEST_DATA   (GUEST_BASE + 0x1000) /* what is taken away from the guests */
 #define GUEST_COUNTS (GUEST_BASE + 0x2000) /* what they count in */
+#define OTHER_BASE   (GUEST_BASE + 0x3000) /* another VM's code: the same page at its own IPA */
 #define ENTRIES      512u
 #define INTID_NONE   1023u
 #define INTID_KICK   0u
@@ -48,11 +49,17 @@ static const uint32_t program[] = {
     0x14000000, /* 54 b    54 */
 };
 
-/* At the end of RAM, a page each. */
-struct pages {
+/* D8.3: level 1 covers 1 GiB an entry, level 2 2 MiB, level 3 4 KiB. */
+struct tables {
     uint64_t level1[ENTRIES];
     uint64_t level2[ENTRIES];
     uint64_t level3[ENTRIES];
+};
+
+/* At the end of RAM, a page each. */
+struct pages {
+    struct tables shared;
+    struct tables other;
     uint32_t code[2 * ENTRIES];
     uint64_t data[ENTRIES];
     uint64_t counts[ENTRIES];
@@ -72,9 +79,17 @@ static uint64_t leaf(uint64_t offset)
     return (guests.at + offset) | 1u << 10 | 3u << 8 | 3u << 6 | 0xfu << 2 | 3u;
 }
 
-static uint64_t *entry_of(uint64_t addr)
+static uint64_t *entry_of(struct tables *tables, uint64_t addr)
 {
-    return &guests.pages->level3[addr >> 12 & 511];
+    return &tables->level3[addr >> 12 & 511];
+}
+
+static void link_tables(struct tables *tables, uint64_t offset)
+{
+    uint64_t at = guests.at + offset;
+
+    tables->level1[GUEST_BASE >> 30] = (at + offsetof(struct tables, level2)) | 3;
+    tables->level2[GUEST_BASE >> 21 & 511] = (at + offsetof(struct tables, level3)) | 3;
 }
 
 static void build(void)
@@ -85,27 +100,28 @@ static void build(void)
     memcpy(g->code, program, sizeof(program));
     hal_cache_op(g->code, sizeof(g->code), HAL_CACHE_SYNC_ICACHE);
     hal_cache_op(g, sizeof(*g), HAL_CACHE_CLEAN);
-    g->level1[GUEST_BASE >> 30] = (guests.at + offsetof(struct pages, level2)) | 3;
-    g->level2[GUEST_BASE >> 21 & 511] = (guests.at + offsetof(struct pages, level3)) | 3;
-    *entry_of(GUEST_BASE) = leaf(offsetof(struct pages, code));
-    *entry_of(GUEST_DATA) = leaf(offsetof(struct pages, data));
-    *entry_of(GUEST_COUNTS) = leaf(offsetof(struct pages, counts));
+    link_tables(&g->shared, offsetof(struct pages, shared));
+    *entry_of(&g->shared, GUEST_BASE) = leaf(offsetof(struct pages, code));
+    *entry_of(&g->shared, GUEST_DATA) = leaf(offsetof(struct pages, data));
+    *entry_of(&g->shared, GUEST_COUNTS) = leaf(offsetof(struct pages, counts));
+    link_tables(&g->other, offsetof(struct pages, other));
+    *entry_of(&g->other, OTHER_BASE) = leaf(offsetof(struct pages, code));
     hal_pt_sync();
 }
 
-static void init_vcpu(struct arch_vcpu *vcpu, uint64_t vmid, uint64_t word)
+static void init_vcpu(struct arch_vcpu *vcpu, uint64_t word)
 {
-    contract_init_vcpu(vcpu, guests.at, vmid);
+    contract_init_vcpu(vcpu, guests.at + offsetof(struct pages, shared), VMID_SHARED);
     vcpu->config.hcr_el2 |= HCR_DC;
     vcpu->pc = GUEST_BASE + word;
 }
 
 static void make_vcpu(struct smp_worker *w, uint64_t word)
 {
-    init_vcpu(&w->vcpu, VMID_SHARED, word);
+    init_vcpu(&w->vcpu, word);
     w->vcpu.x[8] = GUEST_DATA;
     w->vcpu.x[9] = INCREMENTS;
-    w->vcpu.x[10] = GUEST_COUNTS + 8 * w->cpu;
+    w->vcpu.x[10] = GUEST_COUNTS + UINT64_C(8) * w->cpu;
 }
 
 /*
@@ -170,7 +186,7 @@ static void check_move(struct smp *smp)
     struct arch_vcpu *v = &guests.mobile;
     const char *failure = NULL;
 
-    init_vcpu(v, VMID_SHARED, WORD_MOVE + 4);
+    init_vcpu(v, WORD_MOVE + 4);
     for (unsigned i = 0; i < 31; i++)
         v->x[i] = 0x1000 + i;
     for (unsigned i = 0; i < 64; i++)
@@ -206,7 +222,7 @@ static void check_virtual_timer(struct smp *smp)
 {
     const char *failure = NULL;
 
-    init_vcpu(&guests.mobile, VMID_SHARED, WORD_SPIN);
+    init_vcpu(&guests.mobile, WORD_SPIN);
     guests.mobile.sys[ARCH_CNTV_CTL_EL0] = 1; /* ENABLE */
     for (unsigned cpu = 0; cpu < smp->nr_cpus && failure == NULL; cpu++) {
         smp->worker[cpu].next = job_host_timer;
@@ -288,15 +304,16 @@ static void job_unmap(struct smp_worker *w)
 {
     struct arch_vcpu *own = &w->vcpu;
     struct s2_tag tag = {
-        .vttbr = guests.at | (uint64_t)VMID_SHARED << 48,
+        .vttbr = w->smp->worker[1].vcpu.config.vttbr_el2,
         .vtcr = w->smp->worker[1].vcpu.config.vtcr_el2,
     };
 
-    init_vcpu(own, VMID_OTHER, WORD_MOVE);
+    contract_init_vcpu(own, guests.at + offsetof(struct pages, other), VMID_OTHER);
+    own->pc = OTHER_BASE + WORD_MOVE;
     hal_vcpu_load(own);
     smp_expect(w, runs_to_hvc(own, 0), "a vCPU of another VM runs");
     smp_expect(w, all_read(w->smp), "the guests of all CPUs read");
-    *entry_of(GUEST_DATA) = 0;
+    *entry_of(&guests.pages->shared, GUEST_DATA) = 0;
     hal_tlbi_range(&tag, ipa(GUEST_DATA), 4096);
     smp_expect(w, runs_to_hvc(own, 0), "and it still does");
     hal_vcpu_put(own);
@@ -308,7 +325,7 @@ static void check_tlbi(struct smp *smp)
         make_vcpu(&smp->worker[cpu], WORD_READ);
     smp->worker[0].next = job_unmap;
     smp_result(smp, smp_go_all(smp, 1, job_read), "hal_tlbi_range() reaches guests that run");
-    *entry_of(GUEST_DATA) = leaf(offsetof(struct pages, data));
+    *entry_of(&guests.pages->shared, GUEST_DATA) = leaf(offsetof(struct pages, data));
     hal_pt_sync();
 }
 

@@ -19,6 +19,13 @@ static _Noreturn void leave(struct fakehal *hal, enum fakehal_end end)
     longjmp(*env, (int)end);
 }
 
+_Noreturn void fakehal_leave(enum fakehal_end end, const char *what)
+{
+    if (current->catcher == NULL)
+        fakehal_fail("%s that no test expects", what);
+    leave(current, end);
+}
+
 _Noreturn void fakehal_fail(const char *format, ...)
 {
     if (current != NULL && current->catcher != NULL && current->catch_fail)
@@ -87,6 +94,7 @@ static struct fakehal *state_new(struct fakehal_record *log)
     hal->platform.uart_intid = 33;
     hal->lr_count = 4;
     hal->hz = 62500000;
+    hal->cpu[0].on = true;
     for (unsigned i = 0; i < FAKEHAL_CPUS; i++) {
         hal->cpu[i].running = HAL_INTID_NONE;
         hal->cpu[i].deadline = HAL_TIMER_NEVER;
@@ -188,6 +196,9 @@ enum fakehal_end fakehal_catch(void (*fn)(void *ctx), void *ctx)
         break;
     case FAKEHAL_CHECK_FAILED:
         end = FAKEHAL_CHECK_FAILED;
+        break;
+    case FAKEHAL_STOPPED:
+        end = FAKEHAL_STOPPED;
         break;
     default:
         end = FAKEHAL_FAILED;

@@ -44,6 +44,8 @@ enum fakehal_kind {
     FAKEHAL_VCPU_RUN,
     FAKEHAL_VCPU_SYNC, /* hal_vcpu_config_sync() */
     FAKEHAL_SMC,       /* addr: x0, len: x1 */
+    FAKEHAL_CPU_START, /* addr: CPU; only those that succeeded */
+    FAKEHAL_CPU_STOP,  /* by hal_cpu_stop(), or because entry() returned */
     FAKEHAL_NOTE,      /* by fakehal_note() */
     FAKEHAL_KIND_COUNT
 };
@@ -89,11 +91,21 @@ struct fakehal_cpu {
     bool active[FAKEHAL_INTIDS];
     uint32_t running; /* acknowledged and not yet ended; HAL_INTID_NONE: none */
     uint64_t deadline;
+    bool on; /* the boot CPU, and those of hal_cpu_start(); tests that only set `self` need not care
+              */
+    void (*entry)(void *); /* what hal_cpu_start() has it call: see fakehal_cpu_enter() */
+    void *entry_arg;
     uint64_t kicks;
     uint64_t idles;
 };
 
-enum fakehal_end { FAKEHAL_RETURNED, FAKEHAL_HALTED, FAKEHAL_CHECK_FAILED, FAKEHAL_FAILED };
+enum fakehal_end {
+    FAKEHAL_RETURNED,
+    FAKEHAL_HALTED,
+    FAKEHAL_CHECK_FAILED,
+    FAKEHAL_FAILED,
+    FAKEHAL_STOPPED
+};
 
 struct fakehal {
     /* CPUs */
@@ -109,6 +121,7 @@ struct fakehal {
     hv_err init_result;      /* set by tests: what hal_init() returns */
     void (*idle)(void *ctx); /* set by tests: replaces the default of hal_cpu_idle() */
     void *idle_ctx;
+    hv_err start_result; /* set by tests: what hal_cpu_start() returns where it could succeed */
     void (*relax)(void *ctx); /* set by tests: called by hal_cpu_relax() */
     void *relax_ctx;
 
@@ -178,8 +191,8 @@ _Noreturn void fakehal_fail(const char *format, ...) __attribute__((format(print
 
 /* --- The machine ends --- */
 
-/* Calls fn(ctx) and says how it ended: it returned, called hal_halt(), or failed an HV_CHECK. May
- * be nested. */
+/* Calls fn(ctx) and says how it ended: it returned, called hal_halt() or hal_cpu_stop(), or failed
+ * an HV_CHECK. May be nested. */
 enum fakehal_end fakehal_catch(void (*fn)(void *ctx), void *ctx);
 /* True if fn(ctx) ended in hal_halt(reason). */
 bool fakehal_expect_halt(enum hal_halt_reason reason, void (*fn)(void *ctx), void *ctx);
@@ -188,6 +201,15 @@ bool fakehal_expect_check(void (*fn)(void *ctx), void *ctx);
 /* True if fn(ctx) ended in fakehal_fail(): it broke the contract of the HAL, which is caught here
  * only. */
 bool fakehal_expect_fail(void (*fn)(void *ctx), void *ctx);
+
+/* --- CPUs --- */
+
+/*
+ * Does what a CPU that hal_cpu_start() has switched on would do by itself: becomes it, and calls
+ * its entry(). Returns how that ended, with the caller's CPU in `self` again; by FAKEHAL_RETURNED
+ * and FAKEHAL_STOPPED the CPU is off. Once for each start.
+ */
+enum fakehal_end fakehal_cpu_enter(unsigned cpu);
 
 /* --- Memory --- */
 
@@ -275,6 +297,8 @@ void fakehal_log_clear(void);
 /* Adds a record of the test's own. */
 void fakehal_note(uint64_t a, uint64_t b);
 
+/* For the files of fakehal: ends the innermost fakehal_catch(); without one the test fails. */
+_Noreturn void fakehal_leave(enum fakehal_end end, const char *what);
 /* For the files of fakehal: appends a record of `kind`. Returns it, zeroed but for kind and cpu. */
 struct fakehal_record *fakehal_record_add(enum fakehal_kind kind);
 

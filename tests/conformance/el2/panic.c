@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /*
  * What a bug in the hypervisor would do, one kind at a time, for tests/integration/panic.py: the
- * machine's command line
- * (-append) names it. Each function is a frame that has to be found in the report's backtrace.
+ * machine's command line (-append) names it. Each function is a frame that has to be found in the
+ * report's backtrace. With "cpu1-" before the name CPU 1 does it, with "both-" CPU 0 as well.
  */
 #include "base/check.h"
+#include "boot/platform.h"
 #include "hal/hal.h"
 #include <libfdt.h>
 #include <stdint.h>
@@ -32,6 +33,10 @@ unsigned crime_overflow_stack(unsigned depth);
 void crime_fail_check(unsigned value);
 void crime_undefined(void);
 void commit(const char *name);
+
+static const char prefix_cpu1[] = "cpu1-";
+static const char prefix_both[] = "both-";
+static struct hal_platform platform;
 
 CRIME void crime_read_unmapped(void)
 {
@@ -130,14 +135,48 @@ static const char *read_bootargs(const struct hal_boot *boot)
     return bootargs != NULL ? bootargs : "";
 }
 
+static _Noreturn void commit_and_end(const char *name)
+{
+    commit(name);
+    print("survived\r\n");
+    hal_halt(HAL_HALT_OFF);
+}
+
+static void commit_on_cpu1(void *name)
+{
+    commit_and_end(name);
+}
+
+static bool start_cpu1(const struct hal_boot *boot, const char *name)
+{
+    char reason[PLATFORM_REASON_MAX];
+    const void *fdt = hal_phys_map(boot->dtb, DTB_HEADER_SIZE);
+
+    return fdt != NULL &&
+           platform_discover(fdt, fdt_totalsize(fdt), hal_cpu_mpidr(), &platform, reason) ==
+               HV_OK &&
+           hal_init(&platform) == HV_OK &&
+           hal_cpu_start(1, commit_on_cpu1, (void *)(uintptr_t)name) == HV_OK;
+}
+
 _Noreturn void core_main(const struct hal_boot *boot)
 {
     const char *name = read_bootargs(boot);
+    bool cpu1 = strncmp(name, prefix_cpu1, sizeof(prefix_cpu1) - 1) == 0;
+    bool both = strncmp(name, prefix_both, sizeof(prefix_both) - 1) == 0;
 
     print("about to ");
     print(name);
     print("\r\n");
-    commit(name);
-    print("survived\r\n");
+    if (!cpu1 && !both)
+        commit_and_end(name);
+    name += sizeof(prefix_cpu1) - 1; /* as long as the other */
+    if (!start_cpu1(boot, name))
+        print("CPU 1 does not start\r\n");
+    else if (both)
+        commit_and_end(name);
+    else
+        for (;;)
+            hal_cpu_idle();
     hal_halt(HAL_HALT_OFF);
 }
