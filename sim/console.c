@@ -7,12 +7,22 @@ static const char log_error[] = "] error ";
 static const char panic_prefix[] = "halcyon PANIC: ";
 
 void sim_console_start(struct sim_console *console, bool (*write)(void *, const char *, size_t),
-                       void *ctx, const char *wanted)
+                       void *ctx)
 {
     memset(console, 0, sizeof(*console));
     console->write = write;
     console->ctx = ctx;
-    console->wanted = wanted;
+}
+
+void sim_console_watch(struct sim_console *console, enum sim_console_watch_for what,
+                       const char *text)
+{
+    console->watch[what] = (struct sim_console_watch){.text = text};
+}
+
+bool sim_console_seen(const struct sim_console *console, enum sim_console_watch_for what)
+{
+    return console->watch[what].text == NULL;
 }
 
 /* The first of a kind is the cause; later ones are likely its effects. */
@@ -57,35 +67,37 @@ static void note_line(struct sim_console_state *state, char c)
         state->line[state->line_len++] = c;
 }
 
-/* How much of `wanted` the bytes matched so far and `c` end with. */
-static size_t match_on(const char *wanted, size_t matched, char c)
+/* How much of `text` the bytes matched so far and `c` end with. */
+static size_t match_on(const char *text, size_t matched, char c)
 {
     for (;;) {
-        if (wanted[matched] == c)
+        if (text[matched] == c)
             return matched + 1;
         if (matched == 0)
             return 0;
         /* The longest shorter beginning that the matched bytes end with. */
         size_t shorter = matched - 1;
-        while (shorter > 0 && memcmp(wanted, wanted + matched - shorter, shorter) != 0)
+        while (shorter > 0 && memcmp(text, text + matched - shorter, shorter) != 0)
             shorter--;
         matched = shorter;
     }
 }
 
-static void note_wanted(struct sim_console *console, char c)
+static void look_for(struct sim_console_watch *watch, char c)
 {
-    if (console->wanted == NULL || console->seen)
+    if (watch->text == NULL)
         return;
-    console->matched = match_on(console->wanted, console->matched, c);
-    console->seen = console->wanted[console->matched] == '\0';
+    watch->matched = match_on(watch->text, watch->matched, c);
+    if (watch->text[watch->matched] == '\0')
+        watch->text = NULL;
 }
 
 void sim_console_take(struct sim_console *console, const char *text, size_t len)
 {
     for (size_t i = 0; i < len; i++) {
         note_line(&console->state, text[i]);
-        note_wanted(console, text[i]);
+        for (size_t n = 0; n < SIM_CONSOLE_WATCHES; n++)
+            look_for(&console->watch[n], text[i]);
         if (console->used == sizeof(console->buffer))
             (void)sim_console_flush(console);
         console->buffer[console->used++] = text[i];

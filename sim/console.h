@@ -24,6 +24,18 @@ struct sim_console_state {
     uint8_t reserved[4];
 };
 
+/* What a text in the output is looked for to do. */
+enum sim_console_watch_for {
+    SIM_CONSOLE_SNAPSHOT, /* --snapshot-on */
+    SIM_CONSOLE_INPUT,    /* --input-on */
+    SIM_CONSOLE_WATCHES
+};
+
+struct sim_console_watch {
+    const char *text; /* NULL: nothing, or it was seen */
+    size_t matched;   /* how much of it the last bytes are */
+};
+
 struct sim_console {
     struct sim_console_state state;
     /* Where it goes; false: it cannot. Then nothing is passed on any more. */
@@ -32,14 +44,16 @@ struct sim_console {
     bool failed;
     size_t used;
     char buffer[SIM_CONSOLE_BUFFER_MAX];
-    /* --snapshot-on */
-    const char *wanted; /* NULL: nothing */
-    size_t matched;     /* how much of it the last bytes are */
-    bool seen;
+    struct sim_console_watch watch[SIM_CONSOLE_WATCHES];
 };
 
 void sim_console_start(struct sim_console *console, bool (*write)(void *, const char *, size_t),
-                       void *ctx, const char *wanted);
+                       void *ctx);
+/* Looks for `text` from now on. The string stays the caller's; NULL: for nothing. */
+void sim_console_watch(struct sim_console *console, enum sim_console_watch_for what,
+                       const char *text);
+/* Whether the text has come. True if there is none to wait for. */
+bool sim_console_seen(const struct sim_console *console, enum sim_console_watch_for what);
 /* Takes bytes of the machine. Passes on what does not fit the buffer. */
 void sim_console_take(struct sim_console *console, const char *text, size_t len);
 /* Passes on what there is. False if the console has failed, now or before. */

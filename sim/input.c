@@ -40,7 +40,7 @@ static bool poll_live(struct sim_input *input, struct sim_machine *machine)
 
     if (input->pending < sizeof(input->data))
         read_live(input);
-    if (input->pending == 0)
+    if (input->pending == 0 || input->held)
         return false;
     taken = sim_machine_input(machine, input->data, input->pending);
     if (taken == 0)

@@ -18,6 +18,7 @@ struct sim_input {
     struct record_writer *record; /* NULL: not recorded */
     struct record_reader *replay; /* NULL: live, if terminal_has_input() */
     struct escape escape;
+    bool held;     /* live input is not to enter yet; what is typed after Ctrl-A counts */
     bool ask_exit; /* what was typed after Ctrl-A, until the caller clears it */
     bool ask_help;
     bool ask_snapshot;

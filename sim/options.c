@@ -38,6 +38,7 @@ enum option_id {
     OPT_RESTORE,
     OPT_WRITE_BUNDLE,
     OPT_NO_INPUT,
+    OPT_INPUT_ON,
     OPT_HELP,
     OPT_VERSION,
     OPT_BUNDLE, /* the argument that is no option */
@@ -65,14 +66,9 @@ __attribute__((format(printf, 2, 3))) static bool refuse(struct parse *p, const 
 
 /* --- Values --- */
 
-static char lower(char c)
+static int lower(char c)
 {
-    static const char upper[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
-    const char *found = c != '\0' ? strchr(upper, c) : NULL;
-
-    if (found == NULL)
-        return c;
-    return "abcdefghijklmnopqrstuvwxyz"[found - upper];
+    return c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c;
 }
 
 /* Decimal, or hexadecimal with 0x; the whole of `text` up to `end`. */
@@ -100,7 +96,7 @@ static bool take_number(struct parse *p, const char *name, const char *text, uin
 {
     if (parse_number(text, text + strlen(text), out))
         return true;
-    return refuse(p, "--%s %s: not a number; write digits, or 0x and hexadecimal digits", name,
+    return refuse(p, "--%s %s: not a number below 2^64; write digits, or 0x and hex digits", name,
                   text);
 }
 
@@ -206,12 +202,22 @@ static bool set_snapshot_at(struct parse *p, const char *text)
     return take_number(p, "snapshot-at", text, &p->out->snapshot_at);
 }
 
-static bool set_snapshot_on(struct parse *p, const char *text)
+static bool take_text(struct parse *p, const char *name, const char *text, const char **out)
 {
     if (text[0] == '\0' || strlen(text) >= OPTIONS_TEXT_MAX)
-        return refuse(p, "--snapshot-on: the text must have 1 to %u bytes", OPTIONS_TEXT_MAX - 1);
-    p->out->snapshot_on = text;
+        return refuse(p, "--%s: the text must have 1 to %u bytes", name, OPTIONS_TEXT_MAX - 1);
+    *out = text;
     return true;
+}
+
+static bool set_snapshot_on(struct parse *p, const char *text)
+{
+    return take_text(p, "snapshot-on", text, &p->out->snapshot_on);
+}
+
+static bool set_input_on(struct parse *p, const char *text)
+{
+    return take_text(p, "input-on", text, &p->out->input_on);
 }
 
 /* What core would refuse in the bundle is refused here, where the user sees whose mistake it is. */
@@ -286,6 +292,7 @@ static const struct option_row {
     [OPT_RESTORE] = {"restore", TEXT(restore)},
     [OPT_WRITE_BUNDLE] = {"write-bundle", TEXT(write_bundle)},
     [OPT_NO_INPUT] = {"no-input", FLAG(no_input)},
+    [OPT_INPUT_ON] = {"input-on", CALL(set_input_on)},
     [OPT_HELP] = {"help", CALL(NULL)},
     [OPT_VERSION] = {"version", CALL(NULL)},
 };
@@ -345,6 +352,8 @@ static const struct relation_row {
      "the snapshot says how much there is: leave it out"},
     {OPT_SEED, EXCLUDES, OPT_RESTORE, "the snapshot goes on with its own seed: leave it out"},
     {OPT_RECORD, EXCLUDES, OPT_REPLAY, "a replay has no new input to record: leave one out"},
+    {OPT_INPUT_ON, EXCLUDES, OPT_NO_INPUT, "there is no input to wait with: leave one out"},
+    {OPT_INPUT_ON, EXCLUDES, OPT_REPLAY, "the recording says when input comes: leave one out"},
     {OPT_SNAPSHOT_AT, NEEDS, OPT_SNAPSHOT, "say where the snapshot goes: --snapshot F"},
     {OPT_SNAPSHOT_ON, NEEDS, OPT_SNAPSHOT, "say where the snapshot goes: --snapshot F"},
     {OPT_SNAPSHOT_QUIT, NEEDS, OPT_SNAPSHOT, "say where the snapshot goes: --snapshot F"},

@@ -9,7 +9,7 @@
 #include <stdint.h>
 
 #define OPTIONS_MESSAGE_MAX 256u
-#define OPTIONS_TEXT_MAX    256u /* longest --snapshot-on, with the terminator */
+#define OPTIONS_TEXT_MAX    256u /* longest --snapshot-on and --input-on, with the terminator */
 
 enum sim_action { SIM_ACTION_RUN, SIM_ACTION_WRITE_BUNDLE, SIM_ACTION_HELP, SIM_ACTION_VERSION };
 
@@ -34,8 +34,9 @@ struct sim_options {
     const char *record;
     const char *replay;
     const char *snapshot;
-    const char *snapshot_on; /* 1..OPTIONS_TEXT_MAX - 1 bytes */
-    uint64_t snapshot_at;    /* instructions; UINT64_MAX: not given */
+    const char *snapshot_on; /* this and input_on: 1..OPTIONS_TEXT_MAX - 1 bytes */
+    const char *input_on;
+    uint64_t snapshot_at; /* instructions; UINT64_MAX: not given */
     const char *write_bundle;
     bool snapshot_quit;
     bool stats;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 #define _DEFAULT_SOURCE 1
 #include "sim/parallel.h"
+#include "base/bits.h"
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -44,16 +45,27 @@ static size_t helpers_wanted(size_t n)
     return wanted < n ? wanted : n;
 }
 
+/* All but what a helper's own mistake raises: blocked, that would end the process without the
+ * handler that puts the terminal back. */
+static void block_signals(sigset_t *before)
+{
+    static const int faults[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT};
+    sigset_t blocked;
+
+    (void)sigfillset(&blocked);
+    for (size_t i = 0; i < ARRAY_LEN(faults); i++)
+        (void)sigdelset(&blocked, faults[i]);
+    (void)pthread_sigmask(SIG_BLOCK, &blocked, before);
+}
+
 bool parallel_run(size_t n, bool (*work)(void *ctx, size_t i), void *ctx)
 {
     struct loop loop = {.n = n, .work = work, .ctx = ctx};
     pthread_t helpers[MAX_HELPERS];
     size_t started = 0;
-    sigset_t all;
     sigset_t before;
 
-    sigfillset(&all);
-    (void)pthread_sigmask(SIG_BLOCK, &all, &before);
+    block_signals(&before);
     for (size_t wanted = helpers_wanted(n); started < wanted; started++)
         if (pthread_create(&helpers[started], NULL, helper_main, &loop) != 0)
             break;

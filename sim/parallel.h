@@ -9,7 +9,8 @@
 /*
  * Calls work(ctx, i) for each i below n, once, in any order, on this thread and on helpers that
  * have ended when it returns. False if a call returned false: others may not have been made then.
- * Signals stay with the caller's thread. No thread to be had is no error, it only takes longer.
+ * Signals stay with the caller's thread, but for faults of a helper's own. No thread to be had is
+ * no error, it only takes longer.
  */
 bool parallel_run(size_t n, bool (*work)(void *ctx, size_t i), void *ctx);
 

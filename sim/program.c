@@ -121,10 +121,12 @@ static bool prepare(struct program *p)
 {
     const struct sim_options *options = p->options;
 
-    run_connect(&p->run, wants_trace(options), options->snapshot_on);
+    run_connect(&p->run, wants_trace(options));
+    sim_console_watch(&p->run.console, SIM_CONSOLE_SNAPSHOT, options->snapshot_on);
+    sim_console_watch(&p->run.console, SIM_CONSOLE_INPUT, options->input_on);
     p->run.max_insns = options->max_insns;
     p->run.snapshot = options->snapshot;
-    p->run.snapshot_at = options->snapshot_at;
+    p->run.snapshot_at = options->snapshot_on == NULL ? options->snapshot_at : 0;
     p->run.snapshot_planned = options->snapshot_at != UINT64_MAX || options->snapshot_on != NULL;
     p->run.snapshot_quit = options->snapshot_quit;
     if (options->restore != NULL ? !setup_restore(&p->run, options, &p->identity, p->reason)
@@ -171,10 +173,14 @@ static void compare_replay(struct program *p, enum run_end how, const struct sim
         (void)fputs("halcyon-sim: replay agrees with the recording\n", stderr);
         return;
     }
-    (void)snprintf(p->reason, sizeof(p->reason),
-                   "the replay differs from the recording: %" PRIu64
-                   " instructions, recorded were %" PRIu64,
-                   stats->instructions, end->instructions);
+    if (end->instructions == stats->instructions)
+        (void)snprintf(p->reason, sizeof(p->reason),
+                       "the replay differs from the recording: as many instructions, other exits");
+    else
+        (void)snprintf(p->reason, sizeof(p->reason),
+                       "the replay differs from the recording: %" PRIu64
+                       " instructions, recorded were %" PRIu64,
+                       stats->instructions, end->instructions);
     note_failure(p);
 }
 

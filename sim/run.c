@@ -80,9 +80,8 @@ bool run_state_take(struct sim_run *run, const struct run_state *state)
 
 static bool snapshot_is_due(const struct sim_run *run)
 {
-    if (!run->snapshot_planned)
-        return false;
-    return run->console.wanted != NULL ? run->console.seen : instructions(run) >= run->snapshot_at;
+    return run->snapshot_planned && sim_console_seen(&run->console, SIM_CONSOLE_SNAPSHOT) &&
+           instructions(run) >= run->snapshot_at;
 }
 
 /* One that a person asked for and that fails is told, and the run goes on. */
@@ -209,7 +208,9 @@ static enum run_end idle(struct sim_run *run, bool *is_idle)
         to = earlier(to, record_ended(run->input.replay)->time);
     }
     if (to == UINT64_MAX)
-        return fail(run, "the guests wait for ever: no timer is set, and there is no more input");
+        return fail(run, "the guests wait for ever: no timer is set, and %s",
+                    run->input.held ? "the console never printed the text of --input-on"
+                                    : "there is no more input");
     if (to > now)
         sim_machine_advance(run->machine, to);
     *is_idle = to < event;
@@ -257,6 +258,14 @@ static enum run_end check_plan(struct sim_run *run, enum run_end end)
     return fail(run, "the run ended before the point at which the snapshot was to be made");
 }
 
+/* The cursor stands where the guest left it: what is said now, and the shell's prompt, come below.
+ */
+static void end_console_line(const struct sim_run *run)
+{
+    if (terminal_is_raw() && run->console.state.line_len > 0)
+        (void)fputs("\r\n", stderr);
+}
+
 enum run_end run_machine(struct sim_run *run)
 {
     enum run_end end = RUN_ON;
@@ -264,6 +273,7 @@ enum run_end run_machine(struct sim_run *run)
 
     while (end == RUN_ON) {
         end = look_around(run);
+        run->input.held = !sim_console_seen(&run->console, SIM_CONSOLE_INPUT);
         if (end == RUN_ON && input_poll(&run->input, run->machine))
             is_idle = false;
         if (end == RUN_ON)
@@ -271,6 +281,7 @@ enum run_end run_machine(struct sim_run *run)
         if (end == RUN_ON)
             end = is_idle ? idle(run, &is_idle) : run_turn(run, &is_idle);
     }
+    end_console_line(run);
     return check_plan(run, end);
 }
 
@@ -300,9 +311,9 @@ static void take_trace(void *ctx, const struct trace_record *record)
     tracer_take(&run->tracer, record);
 }
 
-void run_connect(struct sim_run *run, bool traced, const char *wanted)
+void run_connect(struct sim_run *run, bool traced)
 {
-    sim_console_start(&run->console, write_out, run, wanted);
+    sim_console_start(&run->console, write_out, run);
     run->config.console_write = take_console;
     run->config.trace = traced ? take_trace : NULL;
     run->config.ctx = run;

@@ -44,8 +44,8 @@ struct sim_run {
     struct record_identity origin; /* of the run from its very start, also if it was restored */
     uint64_t max_insns;
     const char *snapshot;  /* NULL: none is made */
-    uint64_t snapshot_at;  /* instructions; UINT64_MAX: not by them */
-    bool snapshot_planned; /* to be made at that point, or when console.wanted is seen */
+    uint64_t snapshot_at;  /* instructions that are done first */
+    bool snapshot_planned; /* to be made then, and once the console has seen its text */
     bool snapshot_quit;
     int write_error; /* errno of the console's output */
     /* Results. */
@@ -57,10 +57,10 @@ struct sim_run {
 bool run_state_take(struct sim_run *run, const struct run_state *state);
 
 /*
- * Sets the callbacks of run->config and starts the console; wanted: --snapshot-on's text or NULL.
- * traced: core is to make trace records. `run` must stay where it is.
+ * Sets the callbacks of run->config and starts the console, which looks for nothing yet. traced:
+ * core is to make trace records. `run` must stay where it is.
  */
-void run_connect(struct sim_run *run, bool traced, const char *wanted);
+void run_connect(struct sim_run *run, bool traced);
 
 /* Runs to the end. All members are set, the machine has a bundle or is thawed, and the terminal is
  * started. Never RUN_ON. */

@@ -39,9 +39,10 @@ static bool host_can_hold(uint64_t vms, char *reason)
 
     if (vms <= host)
         return true;
-    (void)snprintf(reason, SETUP_REASON_MAX,
-                   "the VMs have %llu MiB of memory, and this computer has %llu MiB",
-                   (unsigned long long)(vms >> 20), (unsigned long long)(host >> 20));
+    (void)snprintf(
+        reason, SETUP_REASON_MAX,
+        "the VMs have %llu MiB of memory, and this computer has %llu MiB: give them less",
+        (unsigned long long)(vms >> 20), (unsigned long long)(host >> 20));
     return false;
 }
 

@@ -62,11 +62,13 @@ static uint32_t rx_room(const struct console *console)
  * than their keyboard. */
 static void set_irq(struct console *console, bool enable)
 {
-    if (console->intid == HAL_INTID_NONE || enable == console->irq_enabled)
+    enum console_irq irq = enable ? CONSOLE_IRQ_ON : CONSOLE_IRQ_OFF;
+
+    if (console->intid == HAL_INTID_NONE || irq == console->irq)
         return;
     if (hal_irq_enable(console->intid, enable) != HV_OK)
         console->intid = HAL_INTID_NONE;
-    console->irq_enabled = enable;
+    console->irq = irq;
 }
 
 /*
@@ -100,7 +102,7 @@ size_t console_guest_read(void *ctx, char *buf, size_t size)
     if (console->focus == pl011) {
         while (n < size && console->rx_tail != console->rx_head)
             buf[n++] = console->rx[console->rx_tail++ % CONSOLE_BUFFER];
-        if (n > 0 && !console->irq_enabled)
+        if (n > 0 && console->irq != CONSOLE_IRQ_ON)
             rx_fill(console);
     }
     spinlock_unlock(&console->lock);

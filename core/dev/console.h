@@ -16,11 +16,15 @@
 
 #define CONSOLE_BUFFER 1024u /* a power of two */
 
+/* What the HAL was told about the machine's console interrupt: nothing is not "off", as hal_init()
+ * leaves it on. */
+enum console_irq { CONSOLE_IRQ_UNTOLD, CONSOLE_IRQ_OFF, CONSOLE_IRQ_ON };
+
 struct console {
     struct spinlock lock; /* rank console: output position; input buffer; focus */
     uint32_t intid;       /* the machine's console interrupt, HAL_INTID_NONE if it has none */
     bool line_start;      /* the last byte written ended a line */
-    bool irq_enabled;
+    enum console_irq irq;
     uint32_t notifying; /* how many are telling the focused PL011 of input: it must stay alive */
     uint32_t rx_head;
     uint32_t rx_tail;

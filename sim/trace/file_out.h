@@ -6,7 +6,7 @@
  * Traces, recordings, snapshots and bundles are written through it.
  *
  * A target that exists and is no regular file (/dev/null, a pipe, a terminal) is written directly,
- * as there is nothing to keep. Symbolic links are followed.
+ * as there is nothing to keep. Symbolic links are followed; one that leads nowhere is replaced.
  *
  * Whoever writes into pipes ignores SIGPIPE, so that a reader who left is an error here.
  */

@@ -8,26 +8,27 @@
 #define DEFAULT_CONTEXT 5u
 
 static const char help[] =
-    "usage: halcyon-trace print [FILTER]... FILE     the records, one a line\n"
-    "       halcyon-trace diff [OPTION]... A B       the first difference of two traces\n"
-    "       halcyon-trace hash [FILTER]... FILE      one number for all records, and how many\n"
-    "       halcyon-trace stats [FILTER]... FILE     how many of each class and outcome\n"
+    "usage: halcyon-trace print [FILTER]... FILE   the records, one a line\n"
+    "       halcyon-trace diff [OPTION]... A B     the first difference of two traces\n"
+    "       halcyon-trace hash [FILTER]... FILE    one number for all, and how many\n"
+    "       halcyon-trace stats [FILTER]... FILE   how many of each class and outcome\n"
     "\n"
-    "FILE is what halcyon-sim --trace wrote, or a dump of the trace buffer of a machine; - is\n"
-    "standard input. Filters, of which a record has to pass all:\n"
+    "FILE is what halcyon-sim --trace wrote, or a dump of the trace buffer of a\n"
+    "machine; - is standard input. Filters, of which a record has to pass all:\n"
     "  --class LIST     sync, wfx, hvc, smc, sysreg, mmio, fetch, irq, serror\n"
     "  --outcome LIST   resumed, retried, injected, blocked, stopped\n"
-    "  --vm N, --vcpu N, --pcpu N\n"
-    "  --pc LOW-HIGH, --addr LOW-HIGH    with both ends; or one number\n"
-    "  --from T, --to T                  by time, in ticks\n"
+    "  --vm, --vcpu, --pcpu, --pc, --addr   a number, or LOW-HIGH with both ends\n"
+    "  --from T, --to T                     by time, in ticks\n"
     "  --limit N        only the first N that pass\n"
-    "  --ignore LIST    hash, diff: fields taken for 0: time, pc, addr, arg, value, esr,\n"
-    "                   pstate, vm, vcpu, pcpu, class, outcome\n"
+    "Further options:\n"
+    "  --ignore LIST    hash, diff: fields taken for 0: time, pc, addr, arg, value,\n"
+    "                   esr, pstate, vm, vcpu, pcpu, class, outcome\n"
     "  --context N      diff: records shown before and after the difference (5)\n"
-    "Numbers are decimal, or hexadecimal after 0x.\n"
+    "Names in a LIST have commas between them. Numbers are decimal, or hexadecimal\n"
+    "after 0x.\n"
     "\n"
-    "Status: 0, for diff: no difference; 1 a difference, or the output cannot be written; 2 usage\n"
-    "or bad input (and, for diff, output that cannot be written).\n";
+    "Status: 0 done, for diff: no difference; 1 a difference, or the output cannot be\n"
+    "written; 2 usage or bad input (and, for diff, output that cannot be written).\n";
 
 enum option_number {
     OPT_HELP = 1,
@@ -46,6 +47,7 @@ enum option_number {
     OPT_COUNT
 };
 
+/* In the order of enum option_number. */
 static const struct option long_options[] = {
     {"help", no_argument, NULL, OPT_HELP},
     {"class", required_argument, NULL, OPT_CLASS},
@@ -89,15 +91,15 @@ static const char *take(struct tool_options *out, int option, const char *argume
     case OPT_CLASS:
         return trace_parse_names(argument, trace_class_name, &out->filter.classes)
                    ? NULL
-                   : "classes, with commas between them";
+                   : "classes, such as hvc,mmio";
     case OPT_OUTCOME:
         return trace_parse_names(argument, trace_outcome_name, &out->filter.outcomes)
                    ? NULL
-                   : "outcomes, with commas between them";
+                   : "outcomes, such as injected,stopped";
     case OPT_IGNORE:
         return trace_parse_names(argument, trace_field_name, &out->ignore)
                    ? NULL
-                   : "fields, with commas between them";
+                   : "fields, such as time,pcpu";
     case OPT_FROM:
         return trace_parse_number(argument, &time->low) ? NULL : "a number of ticks";
     case OPT_TO:
@@ -133,14 +135,14 @@ static bool print_help(int *status)
 static bool take_operands(struct tool_options *out, int n, char **operands, int *status)
 {
     if (n == 0) {
-        tool_complain("no command");
+        tool_complain("no command: give print, diff, hash or stats");
         return fail(status);
     }
     for (unsigned i = 0; i < tool_nr_commands; i++)
         if (strcmp(operands[0], tool_commands[i].name) == 0)
             out->command = &tool_commands[i];
     if (out->command == NULL) {
-        tool_complain("%s: no such command", operands[0]);
+        tool_complain("%s: no such command: give print, diff, hash or stats", operands[0]);
         return fail(status);
     }
     if ((unsigned)n - 1 != out->command->nr_paths) {
@@ -170,7 +172,7 @@ bool tool_options_parse(int argc, char **argv, struct tool_options *out, int *st
             return print_help(status);
         const char *expected = take(out, option, optarg);
         if (expected != NULL) {
-            tool_complain("%s: not %s", optarg, expected);
+            tool_complain("--%s %s: not %s", long_options[option - 1].name, optarg, expected);
             return fail(status);
         }
     }

@@ -21,6 +21,7 @@ static void check_options(const struct sim_options *options)
     FUZZ_ASSERT(options->machine_memory <= SIM_RAM_MAX && options->machine_memory % MIB(2) == 0);
     FUZZ_ASSERT(options->max_insns > 0);
     FUZZ_ASSERT(options->snapshot_on == NULL || options->snapshot_on[0] != '\0');
+    FUZZ_ASSERT(options->input_on == NULL || options->input_on[0] != '\0');
     FUZZ_ASSERT(options->snapshot != NULL ||
                 (options->snapshot_on == NULL && options->snapshot_at == UINT64_MAX &&
                  !options->snapshot_quit));

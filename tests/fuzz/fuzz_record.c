@@ -16,9 +16,9 @@ static uint8_t file[FILE_MAX];
 
 static size_t put_event(size_t at, uint64_t time, uint32_t kind, uint32_t len)
 {
-    rec_put(file + at, time, 8);
-    rec_put(file + at + REC_KIND, kind, 4);
-    rec_put(file + at + REC_LEN, len, 4);
+    le_put(file + at, time, 8);
+    le_put(file + at + REC_KIND, kind, 4);
+    le_put(file + at + REC_LEN, len, 4);
     return at + REC_FRAME + len;
 }
 
@@ -29,11 +29,11 @@ static size_t make_good(void)
 
     memset(file, 0, sizeof(file));
     memcpy(file, "HALRECRD", 8);
-    rec_put(file + REC_VERSION, 1, 4);
+    le_put(file + REC_VERSION, 1, 4);
     at = put_event(at, 10, REC_KIND_INPUT, 1);
     at = put_event(at, 10, REC_KIND_INPUT, 30);
     at = put_event(at, 500, REC_KIND_INPUT, 4);
-    rec_put(file + at + REC_END_EVENTS, 3, 8);
+    le_put(file + at + REC_END_EVENTS, 3, 8);
     return put_event(at, 600, REC_KIND_END, REC_END - REC_FRAME);
 }
 
@@ -45,7 +45,7 @@ static size_t make_changed(struct fuzz_input *in)
     while (in->left > 0) {
         size_t width = widths[fuzz_take_below(in, 4)];
         size_t at = fuzz_take_below(in, (unsigned)(size - width));
-        rec_put(file + at, fuzz_take(in, width), width);
+        le_put(file + at, fuzz_take(in, width), width);
     }
     return size;
 }
@@ -66,7 +66,7 @@ static void read_all(struct record_reader *reader, size_t size)
     }
     FUZZ_ASSERT(bytes == size);
     FUZZ_ASSERT(record_ended(reader)->time >= last);
-    if (rec_get(file + REC_CPUS, 4) != 77)
+    if (le_get(file + REC_CPUS, 4) != 77)
         FUZZ_ASSERT(!record_matches(reader, &other, reason) && reason[0] != '\0');
 }
 

@@ -68,7 +68,7 @@ static size_t make_changed(struct fuzz_input *in)
     while (in->left > 0) {
         size_t width = widths[fuzz_take_below(in, 4)];
         size_t at = choose_place(in);
-        snap_put(file + at, fuzz_take(in, width), width);
+        le_put(file + at, fuzz_take(in, width), width);
     }
     return good_size;
 }

@@ -11,6 +11,7 @@
 #include "sim/trace/trace_filter.h"
 #include "sim/trace/trace_hash.h"
 #include "sim/trace/trace_text.h"
+#include "tests/sim/le_bytes.h"
 
 #define HEADER 64u
 
@@ -65,12 +66,6 @@ static void read_all(FILE *stream)
     trace_reader_close(reader);
 }
 
-static void put(uint8_t *at, uint64_t value, size_t size)
-{
-    for (size_t i = 0; i < size; i++)
-        at[i] = (uint8_t)(value >> 8 * i);
-}
-
 /* What the first byte asks for: bit 0 a file's header, bit 1 a buffer's; bit 2 records of classes
  * and outcomes that exist. */
 static void mend(uint8_t *data, size_t size, unsigned how)
@@ -79,17 +74,17 @@ static void mend(uint8_t *data, size_t size, unsigned how)
         return;
     memset(data, 0, HEADER);
     memcpy(data, (how & 1) != 0 ? TRACE_FILE_MAGIC : TRACE_BUFFER_MAGIC, 8);
-    put(data + 8, 1, 4);
-    put(data + 12, 64, 4);
-    put(data + 16, 1000, 8);
+    le_put(data + 8, 1, 4);
+    le_put(data + 12, 64, 4);
+    le_put(data + 16, 1000, 8);
     if ((how & 1) == 0) {
-        put(data + 24, size / 128, 8);
-        put(data + 32, size / 64, 8);
+        le_put(data + 24, size / 128, 8);
+        le_put(data + 32, size / 64, 8);
     }
     for (size_t at = HEADER; (how & 4) != 0 && at + 64 <= size; at += 64) {
         data[at + 54] %= 9;
         data[at + 55] %= 5;
-        put(data + at + 56, 0, 8);
+        le_put(data + at + 56, 0, 8);
     }
 }
 

@@ -6,6 +6,7 @@
 #ifndef TESTS_SIM_RECORD_FIXTURE_H
 #define TESTS_SIM_RECORD_FIXTURE_H
 
+#include "tests/sim/le_bytes.h"
 #include <stdint.h>
 #include <string.h>
 #include <xxhash.h>
@@ -32,26 +33,11 @@
 #define REC_END_HASH         32u
 #define REC_END_SUM          48u
 
-static inline void rec_put(uint8_t *at, uint64_t value, size_t bytes)
-{
-    for (size_t i = 0; i < bytes; i++)
-        at[i] = (uint8_t)(value >> (8 * i));
-}
-
-static inline uint64_t rec_get(const uint8_t *at, size_t bytes)
-{
-    uint64_t value = 0;
-
-    for (size_t i = bytes; i-- > 0;)
-        value = value << 8 | at[i];
-    return value;
-}
-
 /* Makes the sum right again, as somebody would who changes a file on purpose. */
 static inline void rec_seal(uint8_t *file, size_t size)
 {
     if (size >= 8)
-        rec_put(file + size - 8, XXH3_64bits(file, size - 8), 8);
+        le_put(file + size - 8, XXH3_64bits(file, size - 8), 8);
 }
 
 #endif

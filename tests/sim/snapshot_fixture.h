@@ -6,6 +6,7 @@
 #ifndef TESTS_SIM_SNAPSHOT_FIXTURE_H
 #define TESTS_SIM_SNAPSHOT_FIXTURE_H
 
+#include "tests/sim/le_bytes.h"
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
@@ -39,21 +40,6 @@
 #define SNAP_TABLE_SUM 16u
 #define SNAP_SUM       24u
 
-static inline void snap_put(uint8_t *at, uint64_t value, size_t bytes)
-{
-    for (size_t i = 0; i < bytes; i++)
-        at[i] = (uint8_t)(value >> (8 * i));
-}
-
-static inline uint64_t snap_get(const uint8_t *at, size_t bytes)
-{
-    uint64_t value = 0;
-
-    for (size_t i = bytes; i-- > 0;)
-        value = value << 8 | at[i];
-    return value;
-}
-
 /* Where the table is, 0 if the sizes make no sense. */
 static inline size_t snap_table(const uint8_t *file, size_t size, size_t *nr_chunks)
 {
@@ -61,7 +47,7 @@ static inline size_t snap_table(const uint8_t *file, size_t size, size_t *nr_chu
 
     if (size < SNAP_HEADER + SNAP_TRAILER)
         return 0;
-    count = snap_get(file + size - SNAP_TRAILER, 8);
+    count = le_get(file + size - SNAP_TRAILER, 8);
     if (count > (size - SNAP_HEADER - SNAP_TRAILER) / SNAP_CHUNK)
         return 0;
     *nr_chunks = (size_t)count;
@@ -75,10 +61,10 @@ static inline void snap_seal_chunks(uint8_t *file, size_t table, size_t nr_chunk
 
     for (size_t i = 0; i < nr_chunks; i++) {
         uint8_t *chunk = file + table + i * SNAP_CHUNK;
-        uint64_t stored = snap_get(chunk + SNAP_CHUNK_STORED, 4);
+        uint64_t stored = le_get(chunk + SNAP_CHUNK_STORED, 4);
         if (stored > table - at)
             return;
-        snap_put(chunk + SNAP_CHUNK_SUM, XXH3_64bits(file + at, stored), 8);
+        le_put(chunk + SNAP_CHUNK_SUM, XXH3_64bits(file + at, stored), 8);
         at += stored;
     }
 }
@@ -91,14 +77,14 @@ static inline void snap_seal(uint8_t *file, size_t size)
     uint8_t *trailer = file + size - SNAP_TRAILER;
 
     if (size >= SNAP_HEADER)
-        snap_put(file + SNAP_HEADER_SUM, XXH3_64bits(file, SNAP_HEADER_SUM), 8);
+        le_put(file + SNAP_HEADER_SUM, XXH3_64bits(file, SNAP_HEADER_SUM), 8);
     if (size < SNAP_HEADER + SNAP_TRAILER)
         return;
     if (table != 0) {
         snap_seal_chunks(file, table, nr_chunks);
-        snap_put(trailer + SNAP_TABLE_SUM, XXH3_64bits(file + table, nr_chunks * SNAP_CHUNK), 8);
+        le_put(trailer + SNAP_TABLE_SUM, XXH3_64bits(file + table, nr_chunks * SNAP_CHUNK), 8);
     }
-    snap_put(trailer + SNAP_SUM, XXH3_64bits(trailer, SNAP_SUM), 8);
+    le_put(trailer + SNAP_SUM, XXH3_64bits(trailer, SNAP_SUM), 8);
 }
 
 #endif

@@ -22,7 +22,7 @@ static void begin(void)
 {
     out_len = 0;
     broken = false;
-    sim_console_start(&console, write_out, &out_len, NULL);
+    sim_console_start(&console, write_out, &out_len);
 }
 
 static void take(const char *text)
@@ -87,12 +87,14 @@ CASE(console, long_and_strange_lines)
 static void expect_seen(const char *wanted, const char *text, bool seen)
 {
     for (size_t piece = 1; piece < 4; piece++) {
-        sim_console_start(&console, write_out, &out_len, wanted);
+        sim_console_start(&console, write_out, &out_len);
+        sim_console_watch(&console, SIM_CONSOLE_SNAPSHOT, wanted);
         for (size_t at = 0; at < strlen(text); at += piece) {
             size_t left = strlen(text) - at;
             sim_console_take(&console, text + at, left < piece ? left : piece);
         }
-        cr_expect_eq(console.seen, seen, "\"%s\" in \"%s\"", wanted, text);
+        cr_expect_eq(sim_console_seen(&console, SIM_CONSOLE_SNAPSHOT), seen, "\"%s\" in \"%s\"",
+                     wanted, text);
     }
 }
 
@@ -106,6 +108,19 @@ CASE(console, looks_for_a_text)
     expect_seen("aabaaab", "aabaabaaab", true);
     expect_seen("x", "", false);
     expect_seen("x", "aaax and on", true);
+}
+
+CASE(console, looks_for_two_texts)
+{
+    cr_expect(sim_console_seen(&console, SIM_CONSOLE_INPUT), "nothing to wait for");
+    sim_console_watch(&console, SIM_CONSOLE_SNAPSHOT, "cd");
+    sim_console_watch(&console, SIM_CONSOLE_INPUT, "bc");
+    cr_expect_not(sim_console_seen(&console, SIM_CONSOLE_INPUT));
+    take("abc");
+    cr_expect(sim_console_seen(&console, SIM_CONSOLE_INPUT));
+    cr_expect_not(sim_console_seen(&console, SIM_CONSOLE_SNAPSHOT));
+    take("d");
+    cr_expect(sim_console_seen(&console, SIM_CONSOLE_SNAPSHOT));
 }
 
 CASES_RUN(console, begin, NULL)

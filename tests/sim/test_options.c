@@ -90,6 +90,8 @@ CASE(options, every_value)
     ACCEPT("--restore", "S", "--replay", "R", "--snapshot", "S", "--snapshot-at", "5");
     cr_expect_str_eq(options.restore, "S");
     cr_expect_eq(options.snapshot_at, 5);
+    ACCEPT("B", "--input-on=login: ");
+    cr_expect_str_eq(options.input_on, "login: ");
     ACCEPT("--append=", "--kernel=K");
     cr_expect_str_eq(options.append, "");
     ACCEPT("--machine-memory", "4M", "--", "--odd-name");
@@ -142,14 +144,16 @@ CASE(options, values_refused)
     REFUSE("from 1 to 8", "--kernel=K", "--smp=two");
     REFUSE("from 1 to 64", "B", "--pcpus=65");
     REFUSE("cortex-a57 or max", "B", "--cpu=host");
-    REFUSE("--seed -1: not a number", "B", "--seed", "-1");
+    REFUSE("--seed -1: not a number below 2^64", "B", "--seed", "-1");
     REFUSE("not a number", "B", "--seed=18446744073709551616");
     REFUSE("not a number", "B", "--seed=0x");
     REFUSE("not a number", "B", "--seed=");
     REFUSE("not a number", "B", "--max-insns=1e9");
     REFUSE("at least 1", "B", "--max-insns=0");
     REFUSE("--log loud: must be LEVEL", "--kernel=K", "--log=loud");
-    REFUSE("1 to 255 bytes", "B", "--snapshot=S", "--snapshot-on=");
+    REFUSE("--snapshot-on: the text must have 1 to 255 bytes", "B", "--snapshot=S",
+           "--snapshot-on=");
+    REFUSE("--input-on: the text must have 1 to 255 bytes", "B", "--input-on=");
     REFUSE("name is empty", "--kernel=");
     REFUSE("name is empty", "B", "--trace=");
     REFUSE("--disk: there is no disk device", "--kernel=K", "--disk=D");
@@ -187,6 +191,8 @@ CASE(options, combinations_refused)
     REFUSE("--machine-memory with --restore: ", "--restore=S", "--machine-memory=1G");
     REFUSE("--seed with --restore: ", "--restore=S", "--seed=2");
     REFUSE("--record with --replay: ", "B", "--record=R", "--replay=P");
+    REFUSE("--input-on with --no-input: ", "B", "--input-on=x", "--no-input");
+    REFUSE("--input-on with --replay: ", "B", "--input-on=x", "--replay=P");
     REFUSE("--snapshot F", "B", "--snapshot-at=1");
     REFUSE("--snapshot F", "B", "--snapshot-on=x");
     REFUSE("--snapshot F", "B", "--snapshot-quit");
@@ -220,7 +226,7 @@ CASE(options, help_names_every_option)
         "log",      "write-bundle", "restore",     "pcpus",         "cpu",    "machine-memory",
         "seed",     "no-input",     "max-insns",   "trace",         "record", "replay",
         "snapshot", "snapshot-at",  "snapshot-on", "snapshot-quit", "stats",  "hash",
-        "help",     "version"};
+        "help",     "version",      "input-on"};
     char word[32];
 
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
@@ -229,6 +235,13 @@ CASE(options, help_names_every_option)
         (void)parse((const char *const[]){"halcyon-sim", word}, 2);
         cr_expect_null(strstr(message, "unknown"), "%s", message);
     }
+}
+
+/* A terminal has 80 columns until one knows better. */
+CASE(options, help_fits_a_terminal)
+{
+    for (const char *line = options_help(); *line != '\0'; line += strcspn(line, "\n") + 1)
+        cr_expect_leq(strcspn(line, "\n"), 80, "%.*s", (int)strcspn(line, "\n"), line);
 }
 
 CASES_RUN(options, NULL, forget)

@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 #include "cases.h"
 #include "sim/parallel.h"
+#include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdint.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #define ROUNDS 5000u
 
@@ -55,6 +59,43 @@ CASE(parallel, one_that_fails_fails_all)
             cr_expect_leq(atomic_load(&rounds.calls[i]), 1);
         cr_expect_eq(atomic_load(&rounds.calls[refused[k]]), 1);
     }
+}
+
+static pthread_t caller;
+static atomic_bool helped;
+
+static void end_well(int signal)
+{
+    (void)signal;
+    _exit(42);
+}
+
+/* Faults in a helper, for which the caller waits a while: there is none on a host with one CPU. */
+static bool fault(void *ctx, size_t i)
+{
+    (void)ctx;
+    (void)i;
+    if (!pthread_equal(pthread_self(), caller)) {
+        atomic_store(&helped, true);
+        raise(SIGSEGV);
+    }
+    usleep(1000);
+    return true;
+}
+
+CASE(parallel, a_fault_of_a_helper_reaches_the_handler)
+{
+    int status;
+    pid_t pid = fork();
+
+    if (pid == 0) {
+        caller = pthread_self();
+        signal(SIGSEGV, end_well);
+        (void)parallel_run(200, fault, NULL);
+        _exit(atomic_load(&helped) ? 1 : 42);
+    }
+    cr_assert_eq(waitpid(pid, &status, 0), pid);
+    cr_expect(WIFEXITED(status) && WEXITSTATUS(status) == 42, "%#x", (unsigned)status);
 }
 
 CASES_RUN(parallel, setup, NULL)

@@ -166,6 +166,28 @@ CASE(program, the_same_twice)
     cr_expect_str_neq(first, second);
 }
 
+/* The scripted machine says "hello" before anything enters it, and echoes what does. */
+CASE(program, input_waits_for_a_text)
+{
+    cr_expect_eq(RUN("xQ", "--input-on", "hello", "--record", path("rec")), 0, "%s", reasons);
+    cr_expect_not_null(strstr(said, "> xQ"));
+    cr_expect_eq(RUN("", "--replay", path("rec")), 0, "%s", reasons);
+    expect_reason("replay agrees");
+    cr_expect_eq(RUN("xQ", "--input-on", "never", "--max-insns=5000000"), 1);
+    expect_reason("--max-insns");
+    cr_expect_str_eq(said, "hello\r\n> ", "nothing has entered");
+}
+
+CASE(program, input_waits_for_ever)
+{
+    cr_assert_eq(RUN("W", "--snapshot", path("snap"), "--snapshot-on", "W", "--snapshot-quit"), 0,
+                 "%s", reasons);
+    cr_expect_eq(run("Q", WORDS("--restore", path("snap"), "--input-on", "never")), 1);
+    expect_reason("wait for ever: no timer is set, and the console never printed the text");
+    cr_expect_eq(run("", WORDS("--restore", path("snap"))), 1);
+    expect_reason("wait for ever: no timer is set, and there is no more input");
+}
+
 CASE(program, failures)
 {
     cr_expect_eq(RUN("F", "--stats"), 1);
@@ -394,6 +416,21 @@ CASE(program, keys_of_a_terminal)
     cr_expect_eq(access(path("snap"), F_OK), 0);
     cr_expect_eq(TYPE("\x01sQ", "--snapshot", path("no/such")), 0, "a person can try again");
     expect_reason("no/such");
+}
+
+CASE(program, input_that_waits_leaves_the_keys)
+{
+    cr_expect_eq(TYPE("abc\x01hd\x01x", "--input-on", "never"), 0, "%s", reasons);
+    cr_expect_str_eq(said, "hello\r\n> ", "nothing has entered");
+    expect_reason("Ctrl-A c, h");
+}
+
+CASE(program, what_is_said_begins_a_line)
+{
+    cr_expect_eq(TYPE("x\x01x", "--stats"), 0);
+    cr_expect_eq(strncmp(reasons, "\r\nhalcyon-sim: ", 15), 0, "%s", reasons);
+    cr_expect_eq(TYPE("\n\x01x", "--stats"), 0, "the guest ended it");
+    cr_expect_eq(strncmp(reasons, "halcyon-sim: ", 13), 0, "%s", reasons);
 }
 
 CASE(program, a_crash_leaves_a_sane_terminal)

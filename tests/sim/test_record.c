@@ -94,16 +94,16 @@ CASE(record, the_bytes_of_the_file)
 
     cr_assert_eq(file.size, SIZE);
     cr_expect_arr_eq(file.data, "HALRECRD", 8);
-    cr_expect_eq(rec_get(file.data + REC_VERSION, 4), 1);
-    cr_expect_eq(rec_get(file.data + REC_SEED, 8), 0x1122334455667788);
-    cr_expect_eq(rec_get(file.data + REC_START_TIME, 8), 1000);
-    cr_expect_eq(rec_get(file.data + THIRD, 8), 5000);
-    cr_expect_eq(rec_get(file.data + THIRD + REC_KIND, 4), REC_KIND_INPUT);
-    cr_expect_eq(rec_get(file.data + THIRD + REC_LEN, 4), 3);
+    cr_expect_eq(le_get(file.data + REC_VERSION, 4), 1);
+    cr_expect_eq(le_get(file.data + REC_SEED, 8), 0x1122334455667788);
+    cr_expect_eq(le_get(file.data + REC_START_TIME, 8), 1000);
+    cr_expect_eq(le_get(file.data + THIRD, 8), 5000);
+    cr_expect_eq(le_get(file.data + THIRD + REC_KIND, 4), REC_KIND_INPUT);
+    cr_expect_eq(le_get(file.data + THIRD + REC_LEN, 4), 3);
     cr_expect_arr_eq(file.data + THIRD + REC_FRAME, "def", 3);
-    cr_expect_eq(rec_get(file.data + ENDING, 8), 99999);
-    cr_expect_eq(rec_get(file.data + ENDING + REC_END_EVENTS, 8), 3);
-    cr_expect_eq(rec_get(file.data + ENDING + REC_END_SUM, 8),
+    cr_expect_eq(le_get(file.data + ENDING, 8), 99999);
+    cr_expect_eq(le_get(file.data + ENDING + REC_END_EVENTS, 8), 3);
+    cr_expect_eq(le_get(file.data + ENDING + REC_END_SUM, 8),
                  XXH3_64bits(file.data, file.size - 8));
     free(file.data);
 }
@@ -291,7 +291,7 @@ CASE(record, made_on_purpose)
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         uint8_t file[SIZE];
         memcpy(file, good.data, SIZE);
-        rec_put(file + rows[i].at, rows[i].value, rows[i].bytes);
+        le_put(file + rows[i].at, rows[i].value, rows[i].bytes);
         rec_seal(file, SIZE);
         scratch_write(path, file, SIZE);
         expect_refused(path, rows[i].word);
@@ -308,12 +308,11 @@ CASE(record, bytes_that_are_no_frame)
     for (size_t more = 1; more < REC_FRAME; more++) {
         uint8_t file[SIZE + REC_FRAME] = {0};
         memcpy(file, good.data, ENDING);
-        rec_put(file + ENDING, 6000,
-                more < 8 ? more : 8); /* looks like a frame as far as it goes */
+        le_put(file + ENDING, 6000, more < 8 ? more : 8); /* looks like a frame as far as it goes */
         if (more > REC_KIND)
             file[ENDING + REC_KIND] = REC_KIND_INPUT;
         memcpy(file + ENDING + more, good.data + ENDING, REC_END);
-        rec_put(file + ENDING + more + REC_END_EVENTS, 4, 8);
+        le_put(file + ENDING + more + REC_END_EVENTS, 4, 8);
         rec_seal(file, SIZE + more);
         scratch_write(path, file, SIZE + more);
         expect_refused(path, "none");
@@ -356,7 +355,7 @@ CASE(record, of_another_run)
         uint8_t file[SIZE];
         struct record_reader *reader;
         memcpy(file, good.data, SIZE);
-        rec_put(file + rows[i].at, 99, rows[i].bytes);
+        le_put(file + rows[i].at, 99, rows[i].bytes);
         rec_seal(file, SIZE);
         scratch_write(path, file, SIZE);
         reader = record_open(path, reason);

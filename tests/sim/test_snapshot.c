@@ -31,7 +31,7 @@ static void expect_round_trip(void)
 static void fill_random(uint8_t *page, uint64_t *seed)
 {
     for (size_t i = 0; i < PAGE_SIZE; i += 8)
-        snap_put(page + i, prng_next(seed), 8);
+        le_put(page + i, prng_next(seed), 8);
 }
 
 /* --- What comes back --------------------------------------------------------------------------*/
@@ -198,9 +198,9 @@ CASE(snapshot, chunks_leave_out_runs_of_zero_pages)
     cr_assert_eq(nr_chunks, 4);
     for (size_t i = 0; i < 4; i++) {
         const uint8_t *chunk = file.data + table + i * SNAP_CHUNK;
-        cr_expect_eq(snap_get(chunk, 8), chunks[i].page * PAGE_SIZE);
-        cr_expect_eq(snap_get(chunk + SNAP_CHUNK_REGION, 4), 1);
-        cr_expect_eq(snap_get(chunk + SNAP_CHUNK_LEN, 4), chunks[i].pages * PAGE_SIZE);
+        cr_expect_eq(le_get(chunk, 8), chunks[i].page * PAGE_SIZE);
+        cr_expect_eq(le_get(chunk + SNAP_CHUNK_REGION, 4), 1);
+        cr_expect_eq(le_get(chunk + SNAP_CHUNK_LEN, 4), chunks[i].pages * PAGE_SIZE);
     }
     cr_expect_lt(file.size, SNAP_HEADER + 4 * 2000);
     free(file.data);

@@ -155,7 +155,7 @@ static void apply(uint8_t *file, size_t size, const struct edit *edit)
     else if (edit->part >= IN_CHUNK0)
         base = table + (edit->part - IN_CHUNK0) * SNAP_CHUNK;
     cr_assert_eq(nr_chunks, 3);
-    snap_put(file + base + edit->at, edit->value, edit->bytes);
+    le_put(file + base + edit->at, edit->value, edit->bytes);
     snap_seal(file, size);
 }
 
@@ -187,22 +187,22 @@ CASE(snapshot_refused, chunks_out_of_order)
     uint8_t *first = state + SNAP_CHUNK;
     uint8_t *second = first + SNAP_CHUNK;
 
-    snap_put(first, MIB(4), 8);
-    snap_put(second, 0, 8);
+    le_put(first, MIB(4), 8);
+    le_put(second, 0, 8);
     snap_seal(file.data, file.size);
     scratch_write(path, file.data, file.size);
     expect_refused(path, "overlap");
 
-    snap_put(first, 0, 8);
-    snap_put(first + SNAP_CHUNK_LEN, 2 * PAGE_SIZE, 4);
-    snap_put(second, PAGE_SIZE, 8);
+    le_put(first, 0, 8);
+    le_put(first + SNAP_CHUNK_LEN, 2 * PAGE_SIZE, 4);
+    le_put(second, PAGE_SIZE, 8);
     snap_seal(file.data, file.size);
     scratch_write(path, file.data, file.size);
     expect_refused(path, "overlap");
 
-    snap_put(second, 2 * PAGE_SIZE, 8);
-    snap_put(state + SNAP_CHUNK_REGION, 1, 4);
-    snap_put(first + SNAP_CHUNK_REGION, 0, 4);
+    le_put(second, 2 * PAGE_SIZE, 8);
+    le_put(state + SNAP_CHUNK_REGION, 1, 4);
+    le_put(first + SNAP_CHUNK_REGION, 0, 4);
     snap_seal(file.data, file.size);
     scratch_write(path, file.data, file.size);
     expect_refused(path, "overlap");
@@ -242,7 +242,7 @@ CASE(snapshot_refused, blocks_that_do_not_unpack)
             file.data[at] = round == 0 ? 0 : round == 1 ? 0xff : (uint8_t)prng_next(&seed);
         if (round == 2) { /* good data for a longer chunk */
             memcpy(file.data, good.data, good.size);
-            snap_put(file.data + table + SNAP_CHUNK_LEN, 2 * PAGE_SIZE, 4);
+            le_put(file.data + table + SNAP_CHUNK_LEN, 2 * PAGE_SIZE, 4);
         }
         snap_seal(file.data, file.size);
         scratch_write(path, file.data, file.size);

@@ -182,7 +182,7 @@ CASE(trace_file, foreign_or_damaged_header)
             expect_refused(size, "its header makes no sense");
         bytes[bit / 8] ^= (uint8_t)(1u << bit % 8);
     }
-    tr_put(bytes + TR_HZ, 0, 8);
+    le_put(bytes + TR_HZ, 0, 8);
     expect_refused(size, "its header makes no sense");
 }
 

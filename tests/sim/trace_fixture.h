@@ -3,6 +3,7 @@
 #ifndef TESTS_SIM_TRACE_FIXTURE_H
 #define TESTS_SIM_TRACE_FIXTURE_H
 
+#include "tests/sim/le_bytes.h"
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
@@ -33,35 +34,29 @@
 
 #define TR_END 0xffu
 
-static inline void tr_put(uint8_t *at, uint64_t value, size_t size)
-{
-    for (size_t i = 0; i < size; i++)
-        at[i] = (uint8_t)(value >> 8 * i);
-}
-
 static inline void tr_header(uint8_t *at, const char *magic)
 {
     memset(at, 0, TR_SIZE);
     memcpy(at, magic, 8);
-    tr_put(at + TR_VERSION, 1, 4);
-    tr_put(at + TR_RECSIZE, 64, 4);
-    tr_put(at + TR_HZ, 62500000, 8);
+    le_put(at + TR_VERSION, 1, 4);
+    le_put(at + TR_RECSIZE, 64, 4);
+    le_put(at + TR_HZ, 62500000, 8);
 }
 
 /* A record that differs from others in all its fields. */
 static inline void tr_record(uint8_t *at, unsigned n)
 {
     memset(at, 0, TR_SIZE);
-    tr_put(at + TR_TIME, 1000 + 10 * n, 8);
-    tr_put(at + TR_PC, UINT64_C(0xffff800008000000) + 4 * n, 8);
-    tr_put(at + TR_ADDR, UINT64_C(0x0a000000) + n, 8);
-    tr_put(at + TR_ARG, UINT64_C(0xffff800010000000) + n, 8);
-    tr_put(at + TR_VALUE, UINT64_C(0x1111111111111111) * (n % 16), 8);
-    tr_put(at + TR_ESR, UINT64_C(0x93c08007) + n, 4);
-    tr_put(at + TR_PSTATE, UINT64_C(0x600003c5) + n, 4);
-    tr_put(at + TR_VM, n, 2);
-    tr_put(at + TR_VCPU, n + 1, 2);
-    tr_put(at + TR_PCPU, n + 2, 2);
+    le_put(at + TR_TIME, 1000 + 10 * n, 8);
+    le_put(at + TR_PC, UINT64_C(0xffff800008000000) + 4 * n, 8);
+    le_put(at + TR_ADDR, UINT64_C(0x0a000000) + n, 8);
+    le_put(at + TR_ARG, UINT64_C(0xffff800010000000) + n, 8);
+    le_put(at + TR_VALUE, UINT64_C(0x1111111111111111) * (n % 16), 8);
+    le_put(at + TR_ESR, UINT64_C(0x93c08007) + n, 4);
+    le_put(at + TR_PSTATE, UINT64_C(0x600003c5) + n, 4);
+    le_put(at + TR_VM, n, 2);
+    le_put(at + TR_VCPU, n + 1, 2);
+    le_put(at + TR_PCPU, n + 2, 2);
     at[TR_CLASS] = (uint8_t)(n % 9);
     at[TR_OUTCOME] = (uint8_t)(n % 5);
 }
@@ -70,8 +65,8 @@ static inline void tr_record(uint8_t *at, unsigned n)
 static inline void tr_end(uint8_t *at, uint64_t count, uint64_t lost)
 {
     memset(at, 0, TR_SIZE);
-    tr_put(at + TR_ADDR, count, 8);
-    tr_put(at + TR_VALUE, lost, 8);
+    le_put(at + TR_ADDR, count, 8);
+    le_put(at + TR_VALUE, lost, 8);
     at[TR_CLASS] = TR_END;
 }
 
@@ -89,8 +84,8 @@ static inline size_t tr_file(uint8_t *at, unsigned n)
 static inline size_t tr_buffer(uint8_t *at, unsigned n, uint64_t capacity, uint64_t made)
 {
     tr_header(at, "HALTRBUF");
-    tr_put(at + TR_CAPACITY, capacity, 8);
-    tr_put(at + TR_COUNT, made, 8);
+    le_put(at + TR_CAPACITY, capacity, 8);
+    le_put(at + TR_COUNT, made, 8);
     for (unsigned i = 0; i < n; i++)
         tr_record(at + TR_SIZE * (1 + i), i);
     return TR_SIZE * (n + 1);

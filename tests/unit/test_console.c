@@ -151,6 +151,22 @@ CASE(console, input_before_the_focus_is_taken)
     cr_expect(fakehal()->cpu[0].enabled[UART_INTID]);
 }
 
+/* hal_init() has enabled the interrupt, which would come again and again for what there is no room
+ * for. */
+CASE(console, more_before_the_first_focus_than_there_is_room_for)
+{
+    char lots[2500];
+
+    memset(lots, 'x', sizeof(lots));
+    fakehal_console_type(lots, sizeof(lots));
+    cr_assert(fakehal()->cpu[0].enabled[UART_INTID]);
+    console_claim_focus(&f.console, &uart);
+    cr_expect_not(fakehal()->cpu[0].enabled[UART_INTID], "the buffer is full");
+    for (unsigned i = 0; i < sizeof(lots); i++)
+        cr_assert_eq(rd(&uart, DR), 'x', "%u", i);
+    cr_expect(fakehal()->cpu[0].enabled[UART_INTID]);
+}
+
 CASE(console, focus_can_be_claimed_once)
 {
     console_claim_focus(&f.console, &uart);
