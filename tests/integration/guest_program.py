@@ -3,7 +3,8 @@
 """One guest program (tests/guest/programs.txt) under Halcyon and, if its group is "both", on bare QEMU at EL1.
 
 Everything it prints is a TAP stream in which all has to be ok. What both machines print has to be the same to the
-byte, once the hypervisor's own lines are taken out. The machine has to end as the program's row says.
+byte, once the hypervisor's own lines are taken out. The machine has to end as the program's row says. Results in the
+table of known differences have to be "not ok".
 """
 import argparse
 import difflib
@@ -14,13 +15,18 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / "lib"))
 import halcyon  # noqa: E402
+from differences import TABLE, differences_of  # noqa: E402
 from halcyon import check  # noqa: E402
-from machine import HALCYON_IMAGE, Machine, qemu_command, to_text  # noqa: E402
+from machine import CPUS, Machine, to_text  # noqa: E402
 
 MEMORY_MIB = 256
 TIMEOUT = 40
-# QEMU computes the architected pointer authentication algorithm very slowly.
-CPUS = {"cortex-a57": "cortex-a57", "max": "max,pauth-impdef=on"}
+# A program that resets its VM does so for ever. Each life takes some 50,000 instructions and the clearing of the VM's
+# memory, hence little of it. On QEMU, where each takes its time, few lives have to do; in the simulator many show what
+# becomes of the engine's translated code.
+RESETS = {"qemu": 3, "sim": 250}
+RESET_MIB = 16
+RESET_INSTRUCTIONS = 16000000
 
 
 def check_tap(text, where):
@@ -52,12 +58,28 @@ def repr_lines(data):
     return [repr(line) for line in data.splitlines(keepends=True)]
 
 
+def name_test(options):
+    """As ctest calls it: guest.PROGRAM[.CPU].MACHINE."""
+    cpu = "" if options.cpu == "cortex-a57" else f".{options.cpu}"
+    return f"guest.{pathlib.Path(options.binary).stem}{cpu}.{options.machine}"
+
+
+def excuse(data, test):
+    """Makes the results "ok" that are known not to be."""
+    for known in differences_of(test):
+        result = rb"^not (ok \d+ - " + re.escape(known.what.encode()) + rb")(: .*)?$"
+        data, count = re.subn(result, rb"\1", data, flags=re.MULTILINE)
+        check(count == 1, f"'{known.what}' fails {count} times, not once as {TABLE.name} has it:\n{halcyon.tail(data)}")
+        print(f"known difference: {known.what}: {known.reason}")
+    return data
+
+
 def test_to_the_end(options, bundle):
     """Endings "off" and "stopped": the machine ends by itself, and says why."""
-    nested = halcyon.run_halcyon(bundle, timeout=TIMEOUT, vm_mib=MEMORY_MIB, cpu=CPUS[options.cpu])
+    nested = halcyon.run_halcyon(options.machine, bundle, timeout=TIMEOUT, vm_mib=MEMORY_MIB, cpu=options.cpu)
     halcyon.check_ended(nested)
     halcyon.check_no_panic(nested)
-    nested_bytes = halcyon.guest_bytes(nested.output)
+    nested_bytes = excuse(halcyon.guest_bytes(nested.output), name_test(options))
     check_tap(to_text(nested_bytes), "under Halcyon")
     stopped = halcyon.STOPPED.search(nested.console)
     if options.ending == "stopped":
@@ -66,28 +88,40 @@ def test_to_the_end(options, bundle):
     check(not stopped, f"the VM was stopped: {stopped and stopped.group()}")
     check(halcyon.OFF.search(nested.console), f"no word of an orderly end:\n{halcyon.tail(nested.console)}")
     if options.group == "both":
-        bare = halcyon.run_bare(options.binary, timeout=TIMEOUT, memory_mib=MEMORY_MIB, cpu=CPUS[options.cpu])
+        bare = halcyon.run_bare(options.binary, timeout=TIMEOUT, memory_mib=MEMORY_MIB, cpu=options.cpu)
         halcyon.check_ended(bare, "bare QEMU")
         check_tap(bare.console, "on bare QEMU")
         check_same(bare.output, nested_bytes)
 
 
+def run_resets_qemu(options, bundle):
+    """The console's bytes of a VM that starts again and again, cut off after some times."""
+    with Machine(halcyon.halcyon_command("qemu", bundle, vm_mib=RESET_MIB, cpu=options.cpu)) as machine:
+        deadline = time.monotonic() + TIMEOUT
+        for _ in range(RESETS["qemu"]):
+            machine.expect(r"^1\.\.\d+\r?\n", timeout=deadline - time.monotonic())
+        machine.kill()
+        return bytes(machine.output)
+
+
+def run_resets_sim(options, bundle):
+    """The same, cut off after so many instructions."""
+    limit = ("--max-insns", RESET_INSTRUCTIONS)
+    result = halcyon.run_halcyon("sim", bundle, timeout=TIMEOUT, vm_mib=RESET_MIB, cpu=options.cpu, options=limit)
+    halcyon.check_ended(result)
+    check("--max-insns" in result.stderr, f"it ended for another reason: {result.stderr}")
+    return result.output
+
+
 def test_reset(options, bundle):
     """Ending "reset": the VM starts again from its image, and would for ever."""
-    halcyon.require(HALCYON_IMAGE)
-    command = qemu_command("halcyon", initrd=bundle, cpu=CPUS[options.cpu],
-                           memory=f"{MEMORY_MIB + halcyon.HYPERVISOR_MIB}M")
-    plans = 0
-    with Machine(command) as machine:
-        deadline = time.monotonic() + TIMEOUT
-        while plans < 3:
-            machine.expect(r"^1\.\.\d+\r?$", timeout=deadline - time.monotonic())
-            plans += 1
-        machine.kill()
-        text = to_text(halcyon.guest_bytes(bytes(machine.output)))
+    run = run_resets_sim if options.machine == "sim" else run_resets_qemu
+    text = to_text(halcyon.guest_bytes(run(options, bundle)))
     check(not halcyon.PANIC.search(text), f"the hypervisor panicked:\n{halcyon.tail(text)}")
-    for run in re.findall(r"(.*?^1\.\.\d+\n)", text, re.MULTILINE | re.DOTALL):
-        check_tap(run, "one run of several")
+    runs = re.findall(r"(.*?^1\.\.\d+\n)", text, re.MULTILINE | re.DOTALL)
+    check(len(runs) >= RESETS[options.machine], f"the program ran {len(runs)} times only:\n{halcyon.tail(text)}")
+    for each in runs:
+        check_tap(each, "one run of several")
 
 
 def main():
@@ -96,11 +130,12 @@ def main():
     parser.add_argument("--group", choices=["both", "hv"], required=True)
     parser.add_argument("--ending", choices=["off", "stopped", "reset"], required=True)
     parser.add_argument("--cpu", choices=CPUS, default="cortex-a57")
+    halcyon.add_machine_option(parser)
     options = parser.parse_args()
-    halcyon.require(options.binary, HALCYON_IMAGE)
+    halcyon.require(options.binary)
     with halcyon.scratch() as directory:
-        bundle = halcyon.make_bundle(directory / "bundle.dtb", options.binary, memory=f"{MEMORY_MIB}M")
-        (test_reset if options.ending == "reset" else test_to_the_end)(options, bundle)
+        test, memory = (test_reset, RESET_MIB) if options.ending == "reset" else (test_to_the_end, MEMORY_MIB)
+        test(options, halcyon.make_bundle(directory / "bundle.dtb", options.binary, memory=f"{memory}M"))
 
 
 if __name__ == "__main__":

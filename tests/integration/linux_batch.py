@@ -1,7 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT OR Apache-2.0
-"""Debian's Linux as the guest of ci/quickstart --cmd: what a new user does first."""
-import argparse
+"""Debian's Linux as the guest of ci/quickstart --cmd: what a new user does first.
+
+On "sim" it is the simulator of the build under test, with its sanitizers; only first-use leaves the choice to
+ci/quickstart, as that user does.
+"""
 import pathlib
 import re
 import subprocess
@@ -10,18 +13,23 @@ import sys
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / "lib"))
 import halcyon  # noqa: E402
 from halcyon import check  # noqa: E402
-from machine import HALCYON_IMAGE, ROOT  # noqa: E402
+from machine import HALCYON_SIM, ROOT, program_environment  # noqa: E402
 
 FIRST_COMMAND = "uname -a; cat /proc/interrupts; cat /proc/iomem"
 BOOTS = 10
 TIMEOUT = 90
 
 
-def quickstart(*arguments):
-    halcyon.require(HALCYON_IMAGE)
+def quickstart(machine, *arguments):
+    halcyon.require(halcyon.MACHINES[machine])
+    environment = program_environment(HALCYON_SIM=str(HALCYON_SIM))
+    return run_script(["--qemu", *arguments] if machine == "qemu" else arguments, environment)
+
+
+def run_script(arguments, environment):
     command = [str(ROOT / "ci" / "quickstart"), "--timeout", str(TIMEOUT), *arguments]
     return subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=2 * TIMEOUT, check=False,
-                          encoding="utf-8", errors="replace")
+                          encoding="utf-8", errors="replace", env=environment)
 
 
 def check_status(done, status):
@@ -49,34 +57,34 @@ def check_first_command(text):
     check_found(r"^40000000-5fffffff : System RAM", text, "the VM's 512 MiB of RAM")
 
 
-def test_boot():
-    done = quickstart("--cmd", FIRST_COMMAND)
+def test_boot(machine):
+    done = quickstart(machine, "--cmd", FIRST_COMMAND)
     check_status(done, 0)
     check_first_command(done.stdout)
     check("[halcyon " not in done.stdout, "with --cmd the hypervisor's log is on standard output")
 
 
-def test_boot_max():
-    done = quickstart("--cpu", "max", "--cmd", FIRST_COMMAND)
+def test_boot_max(machine):
+    done = quickstart(machine, "--cpu", "max", "--cmd", FIRST_COMMAND)
     check_status(done, 0)
     check_first_command(done.stdout)
 
 
-def test_exit_status():
-    done = quickstart("--append", "quiet", "--cmd", "exit 7")
+def test_exit_status(machine):
+    done = quickstart(machine, "--append", "quiet", "--cmd", "exit 7")
     check_status(done, 7)
 
 
-def test_guest_panic():
+def test_guest_panic(machine):
     """A guest that crashes is a failure with the reason, and soon."""
-    done = quickstart("--cmd", "echo c > /proc/sysrq-trigger")
+    done = quickstart(machine, "--cmd", "echo c > /proc/sysrq-trigger")
     check_status(done, 1)
     check("Kernel panic - not syncing" in done.stderr, f"no reason on standard error:\n{halcyon.tail(done.stderr)}")
 
 
-def test_ten_boots():
+def test_ten_boots(machine):
     for number in range(1, BOOTS + 1):
-        done = quickstart("--cmd", "cat /proc/interrupts")
+        done = quickstart(machine, "--cmd", "cat /proc/interrupts")
         check(done.returncode == 0, f"boot {number} of {BOOTS}: status {done.returncode}\n"
               f"{halcyon.tail(done.stdout)}\nstandard error:\n{halcyon.tail(done.stderr)}")
         check(count_interrupts(done.stdout, r"GICv3\s+27\s+Level\s+arch_timer") > 0,
@@ -84,15 +92,31 @@ def test_ten_boots():
         print(f"boot {number} of {BOOTS} passed", flush=True)
 
 
-CASES = {"boot": test_boot, "boot-max": test_boot_max, "exit-status": test_exit_status,
-         "guest-panic": test_guest_panic, "ten-boots": test_ten_boots}
+def test_same(machine):
+    """The simulator prints the same each time, times of the kernel's messages included; another seed differs."""
+    texts = [quickstart(machine, "--seed", seed, "--cmd", "head -c 32 /dev/urandom | md5sum").stdout
+             for seed in ("1", "1", "2")]
+    check(" 0.000000] " in texts[0] and "halcyon" in texts[0], f"no boot at all:\n{halcyon.tail(texts[0])}")
+    check(texts[0] == texts[1], "two runs differ")
+    check(texts[0] != texts[2], "another seed makes no difference")
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("case", choices=CASES)
-    CASES[parser.parse_args().case]()
+def test_first_use(_):
+    """Without any choice made: ci/quickstart builds the simulator that it wants."""
+    environment = {name: value for name, value in program_environment().items() if name != "HALCYON_SIM"}
+    done = run_script(["--cmd", "uname -a"], environment)
+    check_status(done, 0)
+    check_found(r"^Linux \S+ 6\.1\.\S+ .* aarch64 ", done.stdout, "Debian's 6.1 kernel")
+
+
+BOTH = {"boot": test_boot, "boot-max": test_boot_max, "exit-status": test_exit_status, "guest-panic": test_guest_panic}
+CASES = {"qemu": {**BOTH, "ten-boots": test_ten_boots},
+         "sim": {**BOTH, "same": test_same, "first-use": test_first_use}}
+
+
+def run(case, machine):
+    CASES[machine][case](machine)
 
 
 if __name__ == "__main__":
-    halcyon.run_test(main)
+    halcyon.run_cases_on(__doc__, CASES, run)

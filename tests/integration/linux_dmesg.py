@@ -14,9 +14,9 @@ import sys
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / "lib"))
 import halcyon  # noqa: E402
 from halcyon import check  # noqa: E402
+from machine import CPUS  # noqa: E402
 
 TIMEOUT = 120
-CPUS = {"cortex-a57": "cortex-a57", "max": "max,pauth-impdef=on"}
 # "dmesg -r" has the level in front, as <N> (the facility's bits included); 4 is "warning". The sleep shows that
 # the clock and the timer go on after the boot, and leaves time for what comes late.
 COMMAND = "sleep 3; echo dmesg-begin; dmesg -r; echo dmesg-end"
@@ -45,14 +45,16 @@ def find_complaints(messages):
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--cpu", choices=CPUS, default="cortex-a57")
-    cpu = CPUS[parser.parse_args().cpu]
-    halcyon.require(halcyon.LINUX, halcyon.INITRAMFS, halcyon.HALCYON_IMAGE)
+    halcyon.add_machine_option(parser)
+    options = parser.parse_args()
+    halcyon.require(halcyon.LINUX, halcyon.INITRAMFS)
     append = "console=ttyAMA0 log_buf_len=1M halcyon.cmd=" + base64.b64encode(COMMAND.encode()).decode()
     bare = find_complaints(read_messages(halcyon.run_bare(
-        halcyon.LINUX, timeout=TIMEOUT, initrd=halcyon.INITRAMFS, append=append, cpu=cpu), "bare QEMU"))
+        halcyon.LINUX, timeout=TIMEOUT, initrd=halcyon.INITRAMFS, append=append, cpu=options.cpu), "bare QEMU"))
     with halcyon.scratch() as directory:
         bundle = halcyon.make_bundle(directory / "bundle.dtb", halcyon.LINUX, initrd=halcyon.INITRAMFS, append=append)
-        nested = find_complaints(read_messages(halcyon.run_halcyon(bundle, timeout=TIMEOUT, cpu=cpu), "Halcyon"))
+        nested = find_complaints(read_messages(halcyon.run_halcyon(
+            options.machine, bundle, timeout=TIMEOUT, cpu=options.cpu), "Halcyon"))
     print(f"{len(bare)} complaints on bare QEMU, {len(nested)} under Halcyon")
     new = [nested[key] for key in nested if key not in bare]
     check(not new, "the guest complains under Halcyon, and not on bare QEMU:\n" + "\n".join(new))

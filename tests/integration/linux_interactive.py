@@ -1,25 +1,23 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT OR Apache-2.0
-"""ci/quickstart on a pseudo-terminal, used as a person uses it."""
-import argparse
+"""ci/quickstart on a pseudo-terminal, used as a person uses it, and with its input from a pipe."""
 import hashlib
 import pathlib
+import re
+import subprocess
 import sys
-import termios
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / "lib"))
 import halcyon  # noqa: E402
 from halcyon import check  # noqa: E402
-from machine import HALCYON_IMAGE, ROOT, Terminal  # noqa: E402
+from machine import HALCYON_SIM, ROOT, Terminal, program_environment, to_text  # noqa: E402
 
 PROMPT = r"~ # "
 BOOT_TIMEOUT = 120
 TIMEOUT = 20
 # One line of this length goes into the terminal at once, and is more than the FIFO and any buffer on the way have.
 PASTE = 500
-# Index of the local modes in what tcgetattr() returns.
-LFLAG = 3
 
 
 def test_command(terminal):
@@ -48,47 +46,59 @@ def test_paste(terminal):
     terminal.expect(PROMPT, TIMEOUT)
 
 
-def test_escape(terminal, before):
-    check(not termios.tcgetattr(terminal.terminal)[LFLAG] & termios.ICANON, "the terminal is not in raw mode")
+def test_escape(terminal):
+    check(terminal.is_raw(), "the terminal is not in raw mode")
     terminal.send("\x01x")
     result = terminal.wait(TIMEOUT)
     check(not result.timed_out, "Ctrl-A x does not leave")
     check(result.exit_code == 0, f"status {result.exit_code} after Ctrl-A x:\n{halcyon.tail(result.console)}")
-    check(termios.tcgetattr(terminal.terminal) == before, "the terminal's settings were not put back")
+    check(terminal.is_as_before(), "the terminal's settings were not put back")
 
 
-def test_shell():
-    halcyon.require(HALCYON_IMAGE)
-    with Terminal([ROOT / "ci" / "quickstart"]) as terminal:
-        before = termios.tcgetattr(terminal.terminal)
+def quickstart(machine, *arguments):
+    """Its command line and environment."""
+    halcyon.require(halcyon.MACHINES[machine])
+    options = ["--qemu"] if machine == "qemu" else []
+    return [ROOT / "ci" / "quickstart", *options, *arguments], program_environment(HALCYON_SIM=str(HALCYON_SIM))
+
+
+def start(machine, *arguments):
+    command, environment = quickstart(machine, *arguments)
+    return Terminal(command, environment=environment)
+
+
+def test_shell(machine):
+    with start(machine) as terminal:
         terminal.expect(PROMPT, BOOT_TIMEOUT)
         test_command(terminal)
         test_interrupt(terminal)
         test_paste(terminal)
-        test_escape(terminal, before)
+        test_escape(terminal)
 
 
-def test_leave_shell():
+def test_leave_shell(machine):
     """The end of the shell is the end of the machine, with status 0."""
-    halcyon.require(HALCYON_IMAGE)
-    with Terminal([ROOT / "ci" / "quickstart", "--append", "quiet"]) as terminal:
-        before = termios.tcgetattr(terminal.terminal)
+    with start(machine, "--append", "quiet") as terminal:
         terminal.expect(PROMPT, BOOT_TIMEOUT)
         terminal.send("exit\r")
         result = terminal.wait(BOOT_TIMEOUT)
         check(not result.timed_out and result.exit_code == 0,
               f"status {result.exit_code} after the shell's exit:\n{halcyon.tail(result.console)}")
-        check(termios.tcgetattr(terminal.terminal) == before, "the terminal's settings were not put back")
+        check(terminal.is_as_before(), "the terminal's settings were not put back")
 
 
-CASES = {"shell": test_shell, "leave-shell": test_leave_shell}
+def test_pipe(machine):
+    """Commands from a pipe are typed when the guest is ready, and the end of input ends its shell."""
+    command, environment = quickstart(machine, "--append", "quiet")
+    done = subprocess.run([str(word) for word in command], input=b"echo is $((17 * 23))\n", capture_output=True,
+                          timeout=BOOT_TIMEOUT, check=False, env=environment)
+    console = to_text(done.stdout)
+    check(done.returncode == 0, f"status {done.returncode}: {to_text(done.stderr)}\n{halcyon.tail(console)}")
+    check(re.search(r"^is 391$", console, re.MULTILINE), f"the command was not typed:\n{halcyon.tail(console)}")
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("case", choices=CASES)
-    CASES[parser.parse_args().case]()
-
+CASES = {"shell": test_shell, "leave-shell": test_leave_shell, "pipe": test_pipe}
 
 if __name__ == "__main__":
-    halcyon.run_test(main)
+    halcyon.run_cases_on(__doc__, {machine: CASES for machine in halcyon.MACHINES},
+                         lambda case, machine: CASES[case](machine))

@@ -9,10 +9,10 @@ import sys
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / "lib"))
 import halcyon  # noqa: E402
 from guest_program import check_tap  # noqa: E402
-from machine import BUILD, qemu_command  # noqa: E402
+from machine import BUILD, HOST_BUILD, qemu_command  # noqa: E402
 
-GUEST = BUILD / "host" / "guest" / "hypercall.bin"
-TIMER_GUEST = BUILD / "host" / "guest" / "timer.bin"
+GUEST = HOST_BUILD / "guest" / "hypercall.bin"
+TIMER_GUEST = HOST_BUILD / "guest" / "timer.bin"
 MEMORY_MIB = 512
 TIMEOUT = 30
 

@@ -7,8 +7,8 @@ import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / "lib"))
 import halcyon  # noqa: E402
-from halcyon import HYPERVISOR_MIB, check  # noqa: E402
-from machine import HALCYON_IMAGE, Machine, qemu_command, to_text  # noqa: E402
+from halcyon import check  # noqa: E402
+from machine import Machine, qemu_command, to_text  # noqa: E402
 
 PROMPT = r"^=> "
 TIMEOUT = 60
@@ -26,8 +26,9 @@ def reach_prompt(machine):
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--bare", action="store_true", help="on QEMU without the hypervisor, to try the test itself")
+    halcyon.add_machine_option(parser)
     options = parser.parse_args()
-    halcyon.require(halcyon.U_BOOT, *([] if options.bare else [HALCYON_IMAGE]))
+    halcyon.require(halcyon.U_BOOT)
     with halcyon.scratch() as directory:
         if options.bare:
             # Its devicetree has to be at the start of RAM, where QEMU puts it only for firmware.
@@ -35,7 +36,7 @@ def main():
             command.remove("-no-reboot")
         else:
             bundle = halcyon.make_bundle(directory / "bundle.dtb", halcyon.U_BOOT, memory=f"{MEMORY_MIB}M")
-            command = qemu_command("halcyon", initrd=bundle, memory=f"{MEMORY_MIB + HYPERVISOR_MIB}M")
+            command = halcyon.halcyon_command(options.machine, bundle, vm_mib=MEMORY_MIB, typed=True)
         with Machine(command) as machine:
             reach_prompt(machine)
             machine.send("version\r")

@@ -9,11 +9,15 @@ import sys
 import tempfile
 import traceback
 
-from machine import GUEST, HALCYON_IMAGE, ROOT, Machine, MachineError, qemu_command, to_text
+from machine import (CPUS, GUEST, HALCYON_IMAGE, HALCYON_SIM, ROOT, Machine, MachineError,
+                     qemu_command, sim_command, to_text)
 
 LINUX = GUEST / "Image"
 INITRAMFS = GUEST / "initramfs.cpio.gz"
 U_BOOT = GUEST / "u-boot.bin"
+
+# Where the hypervisor runs: at EL2 on QEMU, or as a process. And what each needs to have been built.
+MACHINES = {"qemu": HALCYON_IMAGE, "sim": HALCYON_SIM}
 
 # What RAM the hypervisor's machine has beyond that of the VM: the image, the bundle and its tables.
 HYPERVISOR_MIB = 256
@@ -35,7 +39,8 @@ def check(condition, message):
 
 def require(*paths):
     """Fails, with what to do about it, unless all files are there."""
-    fixes = {HALCYON_IMAGE: "cmake --preset aarch64 && cmake --build build/aarch64", LINUX: "ci/guest",
+    fixes = {HALCYON_IMAGE: "cmake --preset aarch64 && cmake --build build/aarch64",
+             HALCYON_SIM: "cmake --preset host && cmake --build build/host", LINUX: "ci/guest",
              INITRAMFS: "ci/guest", U_BOOT: "ci/guest"}
     for path in map(pathlib.Path, paths):
         check(path.is_file(), f"{path} is missing; fix: {fixes.get(path, 'build the tree (ci/test builds all of it)')}")
@@ -63,6 +68,25 @@ def run_cases(description, cases, run):
         print("\n".join(cases))
         sys.exit(0)
     run_test(run, case)
+
+
+def add_machine_option(parser):
+    parser.add_argument("--machine", choices=MACHINES, default="qemu", help="where the hypervisor runs")
+
+
+def run_cases_on(description, cases, run):
+    """As run_cases(), of cases {machine: names} for several machines: `NAME --machine M` calls run(NAME, M)."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("case", metavar="case", help="its name; or list, to print the names of all")
+    add_machine_option(parser)
+    options = parser.parse_args()
+    names = cases[options.machine]
+    if options.case == "list":
+        print("\n".join(names))
+        sys.exit(0)
+    if options.case not in names:
+        parser.error(f"there is no case {options.case} on {options.machine}, but: {' '.join(names)}")
+    run_test(run, options.case, options.machine)
 
 
 @contextlib.contextmanager
@@ -94,23 +118,45 @@ def compile_dts(output, source):
 def run_bare(kernel, *, timeout, memory_mib=512, cpu="cortex-a57", **options):
     """Runs a kernel at EL1 with no hypervisor below until the machine ends. Returns a Result."""
     require(kernel)
-    command = qemu_command("bare", kernel=kernel, memory=f"{memory_mib}M", cpu=cpu, **options)
-    return run_command(command, timeout)
+    return run_command(qemu_command("bare", kernel=kernel, memory=f"{memory_mib}M", cpu=CPUS[cpu], **options), timeout)
 
 
-def run_halcyon(bundle, *, timeout, image=HALCYON_IMAGE, vm_mib=512, cpu="cortex-a57", **options):
-    """Runs a bundle (None: no bundle) under the hypervisor until the machine ends. Returns a Result."""
-    require(image)
-    command = qemu_command("halcyon", kernel=image, initrd=bundle, memory=f"{vm_mib + HYPERVISOR_MIB}M", cpu=cpu,
-                           **options)
-    return run_command(command, timeout)
+def halcyon_command(machine, bundle, *, vm_mib=512, cpu="cortex-a57", typed=False, options=()):
+    """The command line of a machine of MACHINES that runs a bundle (None: no bundle; on QEMU only).
+
+    typed: whether input comes. options: more arguments for the program.
+    """
+    require(MACHINES[machine])
+    memory = f"{vm_mib + HYPERVISOR_MIB}M"
+    if machine == "sim":
+        return sim_command(*options, bundle, cpu=cpu, memory=memory, typed=typed)
+    return qemu_command("halcyon", initrd=bundle, memory=memory, cpu=CPUS[cpu], extra=options)
 
 
-def run_command(command, timeout):
+def run_halcyon(machine, bundle, *, timeout, **options):
+    """Runs a bundle under the hypervisor until the machine ends; options as for halcyon_command(). Returns a Result."""
+    command = halcyon_command(machine, bundle, **options)
+    return run_sim(command, timeout) if machine == "sim" else run_command(command, timeout)
+
+
+def run_command(command, timeout, statuses=(0,)):
     with Machine(command) as machine:
         result = machine.wait(timeout)
-    if not result.timed_out and result.exit_code != 0:
-        raise Failure(f"QEMU ended with status {result.exit_code}: {result.stderr}\n{tail(result.console)}")
+    if not result.timed_out and result.exit_code not in statuses:
+        raise Failure(f"{pathlib.Path(command[0]).name} ended with status {result.exit_code}: {result.stderr}\n"
+                      f"{tail(result.console)}")
+    return result
+
+
+def run_sim(command, timeout):
+    """Runs the simulator, whose status must be what the console says; and 1 comes with a reason."""
+    result = run_command(command, timeout, (0, 1))
+    if result.timed_out:
+        return result
+    off = OFF.search(result.console) is not None
+    check(off == (result.exit_code == 0), f"status {result.exit_code} after:\n{tail(result.console)}\n{result.stderr}")
+    check(off or re.search(r"^halcyon-sim: error: .", result.stderr, re.MULTILINE),
+          f"status 1 without a reason, but: {result.stderr!r}")
     return result
 
 

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
-"""Drives QEMU machines, and any program on a pseudo-terminal, for the integration tests and ci/quickstart.
+"""Drives machines, on QEMU or simulated, and any program on a pseudo-terminal, for the integration tests and
+ci/quickstart. How a machine's command line is written is known here only.
 
     command = qemu_command("bare", kernel=IMAGE, initrd=INITRAMFS, append="console=ttyAMA0")
     with Machine(command) as machine:
@@ -20,6 +21,7 @@ import select
 import signal
 import subprocess
 import tempfile
+import termios
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
@@ -27,12 +29,35 @@ BUILD = ROOT / "build"
 GUEST = BUILD / "guest"
 HALCYON_IMAGE = BUILD / "aarch64" / "halcyon.img"
 QEMU = "qemu-system-aarch64"
+# The simulator under test. What else a test needs of a host build is of the same build directory.
+HALCYON_SIM = pathlib.Path(os.environ.get("HALCYON_SIM") or BUILD / "host" / "sim" / "halcyon-sim")
+HOST_BUILD = HALCYON_SIM.parents[1]
+
+# The names of CPU models in the tests, which are halcyon-sim's, and QEMU's for them. QEMU computes the architected
+# pointer authentication algorithm very slowly.
+CPUS = {"cortex-a57": "cortex-a57", "max": "max,pauth-impdef=on"}
 
 # One executed instruction is one tick of the counter, and repeat runs are identical. The guest's command line needs
 # "nokaslr" besides.
 ICOUNT_CPU = "cntfrq=1000000000"
 ICOUNT_OPTIONS = ["-icount", "shift=0,sleep=off", "-rtc", "clock=vm,base=2026-01-01", "-seed", "1"]
 ICOUNT_MACHINE = "dtb-randomness=off"
+
+
+# A report of a sanitizer is not to be taken for a failure that the program tells of, which is status 1.
+SANITIZER_STATUS = 99
+SANITIZER_OPTIONS = {
+    "ASAN_OPTIONS": f"exitcode={SANITIZER_STATUS}",
+    "UBSAN_OPTIONS": f"exitcode={SANITIZER_STATUS}:print_stacktrace=1",
+    "LSAN_OPTIONS": f"suppressions={pathlib.Path(__file__).resolve().parent / 'lsan.txt'}",
+}
+# core's CPUs have stacks of their own; the sanitizer says once that it has seen that.
+SANITIZER_REMARK = re.compile(r"^==\d+==WARNING: ASan doesn't fully support makecontext/swapcontext.*\n", re.MULTILINE)
+
+
+def program_environment(**more):
+    """The environment for programs under test: this process's, and how a sanitizer reports."""
+    return {**SANITIZER_OPTIONS, **os.environ, **more}
 
 
 class MachineError(Exception):
@@ -46,7 +71,7 @@ class Result:
     output: bytes      # everything from the console, as it came
     exit_code: int     # as from subprocess: negative for a signal; meaningless if timed_out
     timed_out: bool    # killed because it had not ended in time
-    stderr: str        # what the program itself had to say, e.g. QEMU about its command line
+    stderr: str        # what the program itself had to say, e.g. QEMU about its command line; no sanitizer's remark
 
     @property
     def console(self):
@@ -81,6 +106,21 @@ def qemu_command(kind, *, kernel=None, initrd=None, append=None, cpu="cortex-a57
     for option, value in (("-kernel", kernel), ("-initrd", initrd), ("-append", append)):
         command += [option, str(value)] if value is not None else []
     return command + list(extra)
+
+
+def sim_command(*arguments, program=None, cpu=None, memory=None, typed=False):
+    """The command line of the simulator, whose console is standard input and output.
+
+    arguments: what is to run (a bundle's path, or --kernel and so on) and any other option. program: another program
+    with halcyon-sim's command line. cpu: its own default if None. memory: the machine's, as QEMU takes it; by default
+    what the bundle needs.
+    typed: whether input comes; without, the run is the same each time and waits for nothing.
+    """
+    command = [str(program or HALCYON_SIM)]
+    command += ["--cpu", cpu] if cpu else []
+    command += ["--machine-memory", memory] if memory else []
+    command += [] if typed else ["--no-input"]
+    return command + [str(word) for word in arguments]
 
 
 def end_with_parent(number=signal.SIGKILL):
@@ -186,7 +226,7 @@ class Session:
 
 
 class Machine(Session):
-    """A program, QEMU by intent, whose console is its standard input and output by way of pipes."""
+    """A program, QEMU or the simulator by intent, whose console is its standard input and output by way of pipes."""
 
     def __init__(self, command, on_output=None):
         self._stderr = tempfile.TemporaryFile()
@@ -194,7 +234,8 @@ class Machine(Session):
         output_near, output_far = os.pipe()
         try:
             process = subprocess.Popen([str(word) for word in command], stdin=input_far, stdout=output_far,
-                                       stderr=self._stderr, start_new_session=True, preexec_fn=end_with_parent)
+                                       stderr=self._stderr, start_new_session=True, preexec_fn=end_with_parent,
+                                       env=program_environment())
         except OSError as error:
             os.close(input_near)
             os.close(output_near)
@@ -206,7 +247,7 @@ class Machine(Session):
 
     def stderr(self):
         self._stderr.seek(0)
-        return to_text(self._stderr.read())
+        return SANITIZER_REMARK.sub("", to_text(self._stderr.read()))
 
     @property
     def input(self):
@@ -232,18 +273,29 @@ class Machine(Session):
 class Terminal(Session):
     """Any program on a pseudo-terminal of its own, which is its controlling terminal, as a person would use it."""
 
-    def __init__(self, command, cwd=None, on_output=None):
+    def __init__(self, command, cwd=None, on_output=None, environment=None):
         near, far = pty.openpty()
         # The slave's settings are the terminal's, and stay readable after the program has gone.
         self.terminal = far
+        self._settings = termios.tcgetattr(far)
         try:
             process = subprocess.Popen([str(word) for word in command], stdin=far, stdout=far, stderr=far, cwd=cwd,
-                                       start_new_session=True, preexec_fn=self._take_terminal)
+                                       start_new_session=True, preexec_fn=self._take_terminal,
+                                       env=environment or program_environment())
         except OSError as error:
             os.close(near)
             os.close(far)
             raise MachineError(f"{command[0]} could not be started: {error.strerror}") from error
         super().__init__(process, near, near, on_output)
+
+    def is_raw(self):
+        """Whether keys reach the program one by one."""
+        local_modes = 3
+        return not termios.tcgetattr(self.terminal)[local_modes] & termios.ICANON
+
+    def is_as_before(self):
+        """Whether the settings are those from before the program was started."""
+        return termios.tcgetattr(self.terminal) == self._settings
 
     @staticmethod
     def _take_terminal():
