@@ -8,9 +8,11 @@
 #include "base/check.h"
 #include "hal-sim/engine_priv.h"
 #include "hal-sim/machine.h"
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 /* SCR_EL3: lower levels are non-secure and AArch64, HVC is enabled, PAuth is not trapped. */
 #define ENC_SCR_EL3 SYSREG(3, 6, 1, 1, 0)
@@ -46,6 +48,11 @@ static bool set_up(struct engine *engine, char *reason)
         return report(reason, "no context", err);
     if (!engine_add_hooks(engine))
         return report(reason, "no hooks", UC_ERR_HOOK);
+    /* Unicorn (2.1.4 too) takes the code buffer for its second one until the first flush: filled
+     * before, it is used again without a word to those that have pointers into it. */
+    err = uc_ctl_flush_tb(engine->uc);
+    if (err != UC_ERR_OK)
+        return report(reason, "no code buffer", err);
     return true;
 }
 
@@ -68,12 +75,52 @@ static void set_el3(struct engine *engine)
     engine_cp_write(engine, ENC_HCR_EL2, HCR_RW);
 }
 
+/*
+ * A guest can make Unicorn 2.1.1 fail an assertion: its translator knows that some instructions of
+ * the model "max" exist, and not what they do. That is no reason to end the process. abort() comes
+ * on the engine's own stack, and glibc lets its handler jump (abort(3)).
+ */
+static struct engine *running;
+static struct sigaction abort_before;
+
+static void on_abort(int number)
+{
+    struct engine *engine = running;
+
+    running = NULL;
+    if (engine != NULL)
+        siglongjmp(engine->way_out, 1);
+    (void)sigaction(number, &abort_before, NULL);
+    (void)raise(number);
+}
+
+void engine_catch_abort(bool on)
+{
+    struct sigaction action = {.sa_handler = on_abort, .sa_flags = SA_NODEFER};
+
+    if (on)
+        (void)sigaction(SIGABRT, &action, &abort_before);
+    else
+        (void)sigaction(SIGABRT, &abort_before, NULL);
+}
+
+/* Unicorn ends the process if it gets no memory for translated code. */
+static bool has_room(void)
+{
+    void *room =
+        mmap(NULL, ENGINE_ROOM, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+    return room != MAP_FAILED && munmap(room, ENGINE_ROOM) == 0;
+}
+
 struct engine *engine_open(const struct engine_config *config, char *reason)
 {
-    struct engine *engine = calloc(1, sizeof(*engine));
+    struct engine *engine = has_room() ? calloc(1, sizeof(*engine)) : NULL;
 
     if (engine == NULL) {
-        (void)snprintf(reason, SIM_REASON_MAX, "no memory for an engine");
+        (void)snprintf(reason, SIM_REASON_MAX,
+                       "no memory for CPU %u: each takes %u MiB for translated code (ulimit -v?)",
+                       config->cpu, ENGINE_ROOM >> 20);
         return NULL;
     }
     engine->config = *config;
@@ -149,6 +196,17 @@ static void take_out(struct engine *engine, struct arch_vcpu *vcpu)
     open_monitor(engine);
 }
 
+/* False if Unicorn called abort(): the engine is then good for nothing but to be closed. */
+static bool start(struct engine *engine, uint64_t pc, uc_err *err)
+{
+    if (sigsetjmp(engine->way_out, 0) != 0)
+        return false;
+    running = engine;
+    *err = uc_emu_start(engine->uc, pc, NO_END, 0, 0);
+    running = NULL;
+    return true;
+}
+
 enum engine_stop engine_run(struct engine *engine, struct arch_vcpu *vcpu, uint64_t limit,
                             struct arch_exit *exit)
 {
@@ -169,8 +227,17 @@ enum engine_stop engine_run(struct engine *engine, struct arch_vcpu *vcpu, uint6
     engine->limit = limit;
     engine->block_insns = 0;
     engine->stop = 0;
-    err = uc_emu_start(engine->uc, vcpu->pc, NO_END, 0, 0);
+    if (!start(engine, vcpu->pc, &err)) {
+        engine_fail(engine,
+                    "Unicorn has ended in a failed assertion of its own, on an instruction that it "
+                    "does not know enough of, near",
+                    engine->block_start);
+        return ENGINE_STOP_FAILED;
+    }
     take_out(engine, vcpu);
+    if (engine->late_enc != 0)
+        engine_cp_write(engine, engine->late_enc, engine->late_value);
+    engine->late_enc = 0;
     if (err != UC_ERR_OK)
         engine_fail(engine, uc_strerror(err), vcpu->pc);
     else if (engine->stop == 0)
@@ -247,4 +314,10 @@ void engine_discard_all_code(struct engine *engine)
     engine_fp_forget(engine);
     engine->discard_all = true;
     engine_pause(engine);
+}
+
+void engine_forget(struct engine *engine)
+{
+    engine_flush_tlb(engine);
+    HV_CHECK(uc_ctl_flush_tb(engine->uc) == UC_ERR_OK);
 }

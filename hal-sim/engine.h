@@ -80,6 +80,9 @@ enum engine_stop {
  */
 enum engine_stop engine_run(struct engine *engine, struct arch_vcpu *vcpu, uint64_t limit,
                             struct arch_exit *exit);
+/* Whether an abort() of Unicorn's is an ENGINE_STOP_FAILED and not the end of the process. The
+ * handler of SIGABRT that was there before comes back with false, and for any other abort(). */
+void engine_catch_abort(bool on);
 /* Instructions that the present engine_run(), or the last one, has executed. */
 uint64_t engine_executed(const struct engine *engine);
 /* From a hook: another limit for the present run; 0: stop at the next block. */
@@ -97,5 +100,7 @@ void engine_flush_tlb(struct engine *engine);
 /* Translated code of physical [base, base + len), or all of it, is thrown away. */
 void engine_discard_code(struct engine *engine, pa_t base, uint64_t len);
 void engine_discard_all_code(struct engine *engine);
+/* Memory is another: nothing of it is kept. Not from a hook. */
+void engine_forget(struct engine *engine);
 
 #endif

@@ -12,8 +12,6 @@
 #include "hal-sim/insn.h"
 #include <string.h>
 
-#define ENC_CPTR_EL2  SYSREG(3, 4, 1, 1, 2)
-#define ENC_CPACR_EL1 SYSREG(3, 0, 1, 0, 2)
 /* EC 0x07: AArch64 has CV = 1, COND = 0b1110 (D17.2.37). */
 #define ESR_FP UINT32_C(0x1fe00000)
 

@@ -16,8 +16,9 @@
 #define ENC_ESR_EL1   SYSREG(3, 0, 5, 2, 0)
 #define ENC_FAR_EL1   SYSREG(3, 0, 6, 0, 0)
 #define ENC_SCTLR_EL1 SYSREG(3, 0, 1, 0, 0)
-#define ENC_CPACR_EL1 SYSREG(3, 0, 1, 0, 2)
 
+#define CPTR_TCPAC  BIT(31) /* trap CPACR_EL1 */
+#define MDCR_TDE    BIT(8)  /* debug exceptions to EL2, and as TDA */
 #define SCTLR_SPAN  BIT(23)
 #define SCTLR_DSSBS BIT(44)
 #define ESR_IL      BIT(25)
@@ -211,7 +212,8 @@ static bool has_illegal_state(struct engine *engine)
 }
 
 /* True if there is a reason not to begin the block. */
-static bool keeps_from_block(struct engine *engine, uint64_t address, uint32_t size)
+__attribute__((noinline)) static bool keeps_from_block(struct engine *engine, uint64_t address,
+                                                       uint32_t size)
 {
     bool aligned = is_aligned(address, 4);
     uint64_t ec = ESR_EC_UNKNOWN;
@@ -240,11 +242,12 @@ static bool keeps_from_block(struct engine *engine, uint64_t address, uint32_t s
 static void on_block(uc_engine *uc, uint64_t address, uint32_t size, void *data)
 {
     struct engine *engine = data;
-    bool unusual = engine->executed >= engine->limit || engine->watch_fp || engine->watch_il ||
-                   !is_aligned(address, 4);
+    /* One branch: this is called for each block. */
+    uint64_t unusual = (address & 3) | engine->watch_fp | engine->watch_il |
+                       (engine->executed >= engine->limit ? 1u : 0u);
 
     (void)uc;
-    if (__builtin_expect(unusual, 0) && keeps_from_block(engine, address, size))
+    if (__builtin_expect(unusual != 0, 0) && keeps_from_block(engine, address, size))
         return;
     engine->block_start = address;
     engine->block_insns = size / 4;
@@ -258,22 +261,54 @@ static uint32_t encoding(const uc_arm64_cp_reg *reg)
     return SYSREG(reg->op0, reg->op1, reg->crn, reg->crm, reg->op2);
 }
 
-static bool write_spsr(struct engine *engine, const uc_arm64_cp_reg *reg)
+/*
+ * Writes that need more than the engine does. It asks before it looks whether the access is
+ * allowed: what may not be or traps is left to it, as are registers that it does not have.
+ */
+static bool write_cpacr(struct engine *engine, uint64_t value)
 {
-    if (encoding(reg) != ENC_SPSR_EL1)
+    if ((engine_cp_read(engine, ENC_CPTR_EL2) & CPTR_TCPAC) != 0)
         return false;
-    engine_cp_write(engine, ENC_SPSR_EL1, engine_spsr_written(engine, reg->val));
+    /* ZEN is RES0 for guests, which do not have SVE: enabled without FPEN, it makes the engine's
+     * own CPU "max" fail an assertion. And FPEN decides what is to be watched. */
+    engine_sysreg_set(engine, ARCH_CPACR_EL1, value);
     return true;
 }
 
-/* CPACR_EL1.ZEN is RES0 for guests, which do not have SVE: enabled without FPEN, it makes the
- * engine's own CPU "max" end in a failed assertion. And FPEN decides what is to be watched. */
-static bool write_cpacr(struct engine *engine, const uc_arm64_cp_reg *reg)
+static bool write_spsr(struct engine *engine, uint64_t value)
 {
-    if (encoding(reg) != ENC_CPACR_EL1)
-        return false;
-    engine_sysreg_set(engine, ARCH_CPACR_EL1, reg->val);
+    engine_sysreg_set(engine, ARCH_SPSR_EL1, value);
     return true;
+}
+
+/* A breakpoint makes the engine throw all its code away, at once: not from under the block that is
+ * being executed. An MSR is the last of its block. */
+static bool write_debug(struct engine *engine, uint32_t enc, uint64_t value)
+{
+    unsigned count = sysreg_op2(enc) < 6 ? engine->nr_breakpoints : engine->nr_watchpoints;
+
+    if (sysreg_crm(enc) >= count ||
+        (engine_cp_read(engine, ENC_MDCR_EL2) & (MDCR_TDA | MDCR_TDE)) != 0)
+        return false;
+    engine->late_enc = enc;
+    engine->late_value = value;
+    engine_pause(engine);
+    return true;
+}
+
+/* True if it was such a write, and is done. */
+static bool write_specially(struct engine *engine, const uc_arm64_cp_reg *reg)
+{
+    uint32_t enc = encoding(reg);
+    bool debug = reg->op0 == 2 && reg->op1 == 0 && reg->crn == 0 && reg->op2 >= 4;
+
+    if (!debug && enc != ENC_CPACR_EL1 && enc != ENC_SPSR_EL1)
+        return false;
+    if (bits_get(engine_pstate(engine), 3, 2) != 1)
+        return false;
+    if (debug)
+        return write_debug(engine, enc, reg->val);
+    return enc == ENC_CPACR_EL1 ? write_cpacr(engine, reg->val) : write_spsr(engine, reg->val);
 }
 
 static bool is_overridden(const uc_arm64_cp_reg *reg)
@@ -318,7 +353,7 @@ static uint32_t on_msr(uc_engine *uc, uc_arm64_reg rt, const uc_arm64_cp_reg *re
     (void)rt;
     if (reg->crn == 1 || reg->crn == 2)
         engine_fp_forget(engine);
-    if (write_cpacr(engine, reg) || write_spsr(engine, reg))
+    if (write_specially(engine, reg))
         return 1;
     return is_overridden(reg) && ask(engine, reg, true, &value) ? 1 : 0;
 }

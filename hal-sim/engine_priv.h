@@ -5,12 +5,15 @@
 
 #include "hal-sim/calibrate.h"
 #include "hal-sim/engine.h"
+#include <setjmp.h>
 #include <unicorn/unicorn.h>
 
 #define ENGINE_NR_X        31u
 #define ENGINE_FAILURE_MAX 200u
 /* Room for translated code: what Linux's boot needs, and small enough to be thrown away quickly. */
 #define ENGINE_CODE_BUFFER (32u << 20)
+/* That, and what else an engine needs to be opened. */
+#define ENGINE_ROOM (ENGINE_CODE_BUFFER + (8u << 20))
 
 #define ENGINE_FP_SITES 64u
 #define ENGINE_FP_CLEAN 1024u
@@ -41,12 +44,15 @@ struct engine {
     uint32_t stop;        /* enum engine_stop + 1, or 0 */
     uint64_t el1_entries;
     uint64_t code_flushes;
-    bool pause;       /* at the next block, whatever the limit becomes: hooks or code change */
-    bool discard_all; /* of translated code, before the next run */
-    bool watch_fp;    /* FP and SIMD trap: blocks are to be looked at */
-    bool watch_il;    /* PSTATE.IL may have become set: blocks are to be looked at */
+    bool pause;        /* at the next block, whatever the limit becomes: hooks or code change */
+    bool discard_all;  /* of translated code, before the next run */
+    uint32_t late_enc; /* a register that the guest wrote, to be written after the run; or 0 */
+    uint64_t late_value;
+    bool watch_fp; /* FP and SIMD trap: blocks are to be looked at */
+    bool watch_il; /* PSTATE.IL may have become set: blocks are to be looked at */
     struct engine_fp fp;
     struct arch_exit exit;
+    sigjmp_buf way_out; /* of a run that Unicorn gave up */
 
     uint64_t x[ENGINE_NR_X]; /* what the engine has, outside a run */
     char failure[ENGINE_FAILURE_MAX];
@@ -93,6 +99,9 @@ void engine_fp_forget(struct engine *engine);
 /* Before a run: takes away hooks that are not needed any more. */
 void engine_fp_prepare(struct engine *engine);
 
-#define ENC_HCR_EL2 SYSREG(3, 4, 1, 1, 0)
+#define ENC_CPACR_EL1 SYSREG(3, 0, 1, 0, 2)
+#define ENC_CPTR_EL2  SYSREG(3, 4, 1, 1, 2)
+#define ENC_HCR_EL2   SYSREG(3, 4, 1, 1, 0)
+#define ENC_MDCR_EL2  SYSREG(3, 4, 1, 1, 1)
 
 #endif

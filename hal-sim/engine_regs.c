@@ -13,8 +13,6 @@
 #define ENC_ID(crm, op2) SYSREG(3, 0, 0, crm, op2)
 #define ENC_MIDR_EL1     ENC_ID(0, 0)
 #define ENC_CTR_EL0      SYSREG(3, 3, 0, 0, 1)
-#define ENC_CPTR_EL2     SYSREG(3, 4, 1, 1, 2)
-#define ENC_MDCR_EL2     SYSREG(3, 4, 1, 1, 1)
 #define ENC_HSTR_EL2     SYSREG(3, 4, 1, 1, 3)
 #define ENC_CNTHCTL_EL2  SYSREG(3, 4, 14, 1, 0)
 #define ENC_VTCR_EL2     SYSREG(3, 4, 2, 1, 2)
@@ -243,7 +241,8 @@ static void load_fp(struct engine *engine, const struct arch_vcpu_fp *fp)
     uint32_t fpsr = (uint32_t)fp->fpsr;
 
     for (int n = 0; n < 32; n++)
-        HV_CHECK(uc_reg_write(engine->uc, UC_ARM64_REG_Q0 + n, &fp->q[2 * n]) == UC_ERR_OK);
+        HV_CHECK(uc_reg_write(engine->uc, UC_ARM64_REG_Q0 + n, &fp->q[(size_t)2 * (size_t)n]) ==
+                 UC_ERR_OK);
     HV_CHECK(uc_reg_write(engine->uc, UC_ARM64_REG_FPCR, &fpcr) == UC_ERR_OK);
     HV_CHECK(uc_reg_write(engine->uc, UC_ARM64_REG_FPSR, &fpsr) == UC_ERR_OK);
 }
@@ -254,7 +253,8 @@ static void save_fp(struct engine *engine, struct arch_vcpu_fp *fp)
     uint32_t fpsr = 0;
 
     for (int n = 0; n < 32; n++)
-        HV_CHECK(uc_reg_read(engine->uc, UC_ARM64_REG_Q0 + n, &fp->q[2 * n]) == UC_ERR_OK);
+        HV_CHECK(uc_reg_read(engine->uc, UC_ARM64_REG_Q0 + n, &fp->q[(size_t)2 * (size_t)n]) ==
+                 UC_ERR_OK);
     HV_CHECK(uc_reg_read(engine->uc, UC_ARM64_REG_FPCR, &fpcr) == UC_ERR_OK);
     HV_CHECK(uc_reg_read(engine->uc, UC_ARM64_REG_FPSR, &fpsr) == UC_ERR_OK);
     fp->fpcr = fpcr;

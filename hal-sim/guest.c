@@ -127,6 +127,15 @@ static const struct timer_register *find_register(uint32_t enc)
 }
 
 /* What is not allowed is left to the engine, which makes the guest take the exception. */
+static bool is_allowed(unsigned index, const struct arch_vcpu_config *config,
+                       const struct timer_register *reg, unsigned el)
+{
+    if (el == 0 &&
+        (engine_sysreg_get(sim_host()->engine[index], ARCH_CNTKCTL_EL1) & reg->el0_enable) == 0)
+        return false;
+    return reg->enc != ENC_CNTPCT_EL0 || (config->cnthctl_el2 & CNTHCTL_EL1PCTEN) != 0;
+}
+
 static bool override(unsigned index, uint32_t enc, bool write, unsigned el, uint64_t *value)
 {
     struct sim_machine *machine = sim_machine();
@@ -140,8 +149,7 @@ static bool override(unsigned index, uint32_t enc, bool write, unsigned el, uint
     if (reg == NULL || (write && reg->write == NULL))
         return false;
     cpu = catch_up(machine, index);
-    if (el == 0 &&
-        (engine_sysreg_get(sim_host()->engine[index], ARCH_CNTKCTL_EL1) & reg->el0_enable) == 0)
+    if (!is_allowed(index, &cpu->loaded->config, reg, el))
         return false;
     if (!write) {
         *value = reg->read(machine, cpu);

@@ -79,19 +79,21 @@ struct sim_machine {
 struct sim_host {
     struct sim_machine_config config;
     struct engine *engine[SIM_MAX_CPUS];
+    bool inside; /* on a CPU's stack */
 };
 
 /* memory.c: where the machine is. sim_machine() is NULL if there is none. */
 struct sim_machine *sim_machine(void);
 struct sim_host *sim_host(void);
-/* Reserves the addresses of a machine; NULL with the reason. */
-struct sim_machine *memory_create(uint64_t ram_size, unsigned nr_cpus, char *reason);
-void memory_destroy(struct sim_machine *machine);
+/* Reserves the addresses of a machine, whose config sim_host() has from then on; NULL with the
+ * reason. */
+struct sim_machine *memory_create(const struct sim_machine_config *config, char *reason);
+void memory_destroy(void);
 void *memory_ram(void);
 /* Lowest address and size of a CPU's stack. */
 void *memory_stack(unsigned cpu);
 #define SIM_STACK_SIZE MIB(1)
-unsigned memory_regions(const struct sim_machine *machine, struct sim_region out[SIM_REGIONS_MAX]);
+unsigned memory_regions(struct sim_region out[SIM_REGIONS_MAX]);
 /* What hal_phys_map() answers for, before hal_init() and after it. */
 void memory_know_boot(struct sim_machine *machine);
 HV_MUST_CHECK hv_err memory_know_platform(struct sim_machine *machine,
@@ -108,7 +110,7 @@ uint64_t turns_random(struct sim_machine *machine);
 /* On a CPU's stack: returns when it is in turn again. */
 void turns_yield(struct sim_machine *machine);
 /* True if the CPU in turn has to yield before a guest runs on. */
-bool turns_over(const struct sim_machine *machine);
+bool turns_over(struct sim_machine *machine);
 /* The first moment at which something happens by time alone, seen from the CPU in turn. */
 uint64_t turns_horizon(const struct sim_machine *machine);
 /* The machine cannot go on: says so outside, and does not return. Reasons are printf-like. */

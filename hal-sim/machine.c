@@ -8,7 +8,6 @@
 #include "hal-sim/internal.h"
 #include <execinfo.h>
 #include <inttypes.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,8 +18,6 @@
  * it is waiting. */
 #define FREE_READINGS 64u
 #define READING_TICKS UINT64_C(1000)
-
-static volatile sig_atomic_t interrupted;
 
 /* --- Making and unmaking --- */
 
@@ -64,12 +61,22 @@ static bool check_config(const struct sim_machine_config *config, char *reason)
                        SIM_MAX_CPUS);
         return false;
     }
-    if (!is_aligned(config->ram_size, MIB(2)) || config->ram_size < MIB(4) ||
+    if (config->cpu_model != SIM_CPU_CORTEX_A57 && config->cpu_model != SIM_CPU_MAX) {
+        (void)snprintf(reason, SIM_REASON_MAX, "there is no CPU model %u",
+                       (unsigned)config->cpu_model);
+        return false;
+    }
+    if (!is_aligned(config->ram_size, MIB(2)) || config->ram_size < SIM_IMAGE_SIZE + MIB(2) ||
         config->ram_size > SIM_RAM_MAX) {
         (void)snprintf(reason, SIM_REASON_MAX,
                        "RAM of %llu bytes: a multiple of 2 MiB from 4 MiB to %llu GiB is possible",
                        (unsigned long long)config->ram_size,
                        (unsigned long long)(SIM_RAM_MAX >> 30));
+        return false;
+    }
+    if (config->dtb.v < SIM_RAM_BASE || config->dtb.v - SIM_RAM_BASE >= config->ram_size) {
+        (void)snprintf(reason, SIM_REASON_MAX, "a devicetree at 0x%llx, which is not in RAM",
+                       (unsigned long long)config->dtb.v);
         return false;
     }
     return true;
@@ -105,13 +112,12 @@ struct sim_machine *sim_machine_create(const struct sim_machine_config *config, 
 
     if (!check_config(config, reason))
         return NULL;
-    machine = memory_create(config->ram_size, config->nr_cpus, reason);
+    machine = memory_create(config, reason);
     if (machine == NULL)
         return NULL;
-    sim_host()->config = *config;
     set_up(machine, config);
     if (!open_engines(config, reason)) {
-        memory_destroy(machine);
+        memory_destroy();
         return NULL;
     }
     return machine;
@@ -119,30 +125,27 @@ struct sim_machine *sim_machine_create(const struct sim_machine_config *config, 
 
 void sim_machine_destroy(struct sim_machine *machine)
 {
+    (void)machine;
     close_engines();
-    memory_destroy(machine);
+    memory_destroy();
 }
 
 /* --- Driving it --- */
 
 enum sim_stop sim_machine_run(struct sim_machine *machine, uint64_t until)
 {
+    enum sim_stop stop;
+
     HV_CHECK(machine->halted == 0 && !machine->broken);
     machine->until = until;
     if (!machine->started) {
         machine->started = true;
         turns_start(machine);
     }
-    if (interrupted != 0) {
-        interrupted = 0;
-        return SIM_STOP_TIME;
-    }
-    return turns_run(machine);
-}
-
-void sim_machine_interrupt(void)
-{
-    interrupted = 1;
+    engine_catch_abort(true);
+    stop = turns_run(machine);
+    engine_catch_abort(false);
+    return stop;
 }
 
 uint64_t sim_machine_now(const struct sim_machine *machine)
@@ -209,7 +212,7 @@ unsigned sim_machine_freeze(struct sim_machine *machine, struct sim_region out[S
 {
     for (unsigned cpu = 0; cpu < machine->nr_cpus; cpu++)
         vcpu_freeze(machine, cpu);
-    return memory_regions(machine, out);
+    return memory_regions(out);
 }
 
 bool sim_machine_thaw(struct sim_machine *machine, char *reason)
@@ -245,6 +248,8 @@ hv_err hal_init(const struct hal_platform *platform)
         platform->timer_virt_intid != SIM_INTID_VTIMER ||
         platform->gic_maintenance_intid != SIM_INTID_MAINT)
         return HV_ERR_UNSUPPORTED;
+    if (platform->uart.size != 0 && platform->uart_intid >= IRQCHIP_NR_INTIDS)
+        return HV_ERR_RANGE;
     err = memory_know_platform(machine, platform);
     for (unsigned i = 0; err == HV_OK && i < ARRAY_LEN(intids); i++)
         err = irqchip_enable(&machine->irqchip, 0, intids[i], true);
@@ -270,14 +275,14 @@ static void print_backtrace(void)
     }
 }
 
+/* A check of what the outside does has nobody to return to. */
 _Noreturn void hv_check_failed(const char *expr, const char *file, unsigned line)
 {
-    struct sim_machine *machine = sim_machine();
     char text[SIM_REASON_MAX];
     int len = snprintf(text, sizeof(text), "halcyon PANIC: check failed: %s, %s:%u\r\n", expr, file,
                        line);
 
-    if (machine == NULL || !machine->started) {
+    if (!sim_host()->inside) {
         (void)fputs(text, stderr);
         abort();
     }

@@ -43,7 +43,7 @@ struct sim_machine_config {
     unsigned nr_cpus;  /* 1..SIM_MAX_CPUS */
     enum sim_cpu_model cpu_model;
     uint64_t seed; /* of the order in which CPUs take turns; has no effect with one CPU */
-    pa_t dtb;      /* where the caller puts the machine's devicetree, within RAM */
+    pa_t dtb;      /* where the caller puts the machine's devicetree: in RAM */
     /* Both are called while the machine runs, on a stack of its own, and must not call back into
      * it. */
     void (*console_write)(void *ctx, const char *text, size_t len);
@@ -82,9 +82,6 @@ enum sim_stop {
  * not be called again.
  */
 enum sim_stop sim_machine_run(struct sim_machine *machine, uint64_t until);
-
-/* Makes the sim_machine_run() under way return SIM_STOP_TIME soon. Async-signal-safe. */
-void sim_machine_interrupt(void);
 
 /* The counter, hal_time_now(): executed instructions and idle time. */
 uint64_t sim_machine_now(const struct sim_machine *machine);

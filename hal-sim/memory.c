@@ -71,65 +71,80 @@ static void unmap(uint64_t at, uint64_t len)
     (void)munmap((void *)at, len);
 }
 
-static bool map_stacks(unsigned nr_cpus)
+static bool open_stacks(unsigned nr_cpus)
 {
-    if (!map(STACKS_AT, nr_cpus * STACK_STRIDE, PROT_NONE))
-        return false;
     for (unsigned cpu = 0; cpu < nr_cpus; cpu++)
         if (mprotect(memory_stack(cpu), SIM_STACK_SIZE, PROT_READ | PROT_WRITE) != 0)
             return false;
     return true;
 }
 
-struct sim_machine *memory_create(uint64_t ram_size, unsigned nr_cpus, char *reason)
+/* A mapping that was there before is not ours to take away. */
+static bool map_all(uint64_t ram_size, unsigned nr_cpus)
+{
+    int error;
+
+    if (!map(MACHINE_AT, state_size(), PROT_READ | PROT_WRITE))
+        return false;
+    if (map(STACKS_AT, nr_cpus * STACK_STRIDE, PROT_NONE)) {
+        if (open_stacks(nr_cpus) && map(RAM_AT, ram_size, PROT_READ | PROT_WRITE))
+            return true;
+        error = errno;
+        unmap(STACKS_AT, nr_cpus * STACK_STRIDE);
+        errno = error;
+    }
+    error = errno;
+    unmap(MACHINE_AT, state_size());
+    errno = error;
+    return false;
+}
+
+struct sim_machine *memory_create(const struct sim_machine_config *config, char *reason)
 {
     if (exists) {
         (void)snprintf(reason, SIM_REASON_MAX, "there is a machine in this process already");
         return NULL;
     }
-    if (!map(MACHINE_AT, state_size(), PROT_READ | PROT_WRITE) || !map_stacks(nr_cpus) ||
-        !map(RAM_AT, ram_size, PROT_READ | PROT_WRITE)) {
+    if (!map_all(config->ram_size, config->nr_cpus)) {
         (void)snprintf(reason, SIM_REASON_MAX, "no memory for a machine with %llu MiB: %s",
-                       (unsigned long long)(ram_size >> 20), strerror(errno));
-        unmap(MACHINE_AT, state_size());
-        unmap(STACKS_AT, nr_cpus * STACK_STRIDE);
+                       (unsigned long long)(config->ram_size >> 20), strerror(errno));
         return NULL;
     }
     /* Fewer faults, and a process that is quicker to fork. A refusal costs only that. */
-    (void)madvise(memory_ram(), ram_size, MADV_HUGEPAGE);
+    (void)madvise(memory_ram(), config->ram_size, MADV_HUGEPAGE);
+    the_host.config = *config;
     exists = true;
     return the_machine;
 }
 
-void memory_destroy(struct sim_machine *machine)
+void memory_destroy(void)
 {
-    uint64_t ram_size = machine->ram_size;
-    unsigned nr_cpus = machine->nr_cpus;
-
-    unmap(RAM_AT, ram_size);
-    unmap(STACKS_AT, nr_cpus * STACK_STRIDE);
+    unmap(RAM_AT, the_host.config.ram_size);
+    unmap(STACKS_AT, the_host.config.nr_cpus * STACK_STRIDE);
     unmap(MACHINE_AT, state_size());
     exists = false;
 }
 
 /* The guards between the stacks are left out: they are another mapping, always empty. */
-unsigned memory_regions(const struct sim_machine *machine, struct sim_region out[SIM_REGIONS_MAX])
+unsigned memory_regions(struct sim_region out[SIM_REGIONS_MAX])
 {
     unsigned count = 0;
 
     out[count++] = (struct sim_region){the_machine, state_size()};
-    out[count++] = (struct sim_region){memory_ram(), machine->ram_size};
-    for (unsigned cpu = 0; cpu < machine->nr_cpus; cpu++)
+    out[count++] = (struct sim_region){memory_ram(), the_host.config.ram_size};
+    for (unsigned cpu = 0; cpu < the_host.config.nr_cpus; cpu++)
         out[count++] = (struct sim_region){memory_stack(cpu), SIM_STACK_SIZE};
     return count;
 }
 
 /* --- hal_phys_map() --- */
 
-static void know(struct sim_machine *machine, uint64_t base, uint64_t size)
+static bool know(struct sim_machine *machine, uint64_t base, uint64_t size)
 {
-    HV_CHECK(machine->nr_ranges < SIM_RANGES_MAX);
+    if (machine->nr_ranges == SIM_RANGES_MAX)
+        return false;
     machine->ranges[machine->nr_ranges++] = (struct sim_range){base, size};
+    return true;
 }
 
 /* Firmware that made the devicetree would say where it ends; its reader maps its header first. */
@@ -141,7 +156,7 @@ void memory_know_boot(struct sim_machine *machine)
     uint64_t left = end - machine->dtb;
 
     machine->nr_ranges = 0;
-    know(machine, machine->dtb, left < DTB_WINDOW ? left : DTB_WINDOW);
+    (void)know(machine, machine->dtb, left < DTB_WINDOW ? left : DTB_WINDOW);
 }
 
 /* The first reserved range that touches [base, end), or NULL. */
@@ -159,16 +174,18 @@ static const struct platform_range *first_reserved(const struct hal_platform *pl
     return first;
 }
 
-static void know_ram(struct sim_machine *machine, const struct hal_platform *platform,
+static bool know_ram(struct sim_machine *machine, const struct hal_platform *platform,
                      uint64_t base, uint64_t end)
 {
     while (base < end) {
         const struct platform_range *hole = first_reserved(platform, base, end);
         uint64_t stop = hole == NULL ? end : hole->base;
-        if (stop > base)
-            know(machine, base, stop - base);
+
+        if (stop > base && !know(machine, base, stop - base))
+            return false;
         base = hole == NULL ? end : hole->base + hole->size;
     }
+    return true;
 }
 
 static bool is_in_ram(const struct sim_machine *machine, uint64_t base, uint64_t len)
@@ -180,18 +197,26 @@ static bool is_in_ram(const struct sim_machine *machine, uint64_t base, uint64_t
 hv_err memory_know_platform(struct sim_machine *machine, const struct hal_platform *platform)
 {
     const struct platform_range *initrd = &platform->initrd;
+    uint32_t known = machine->nr_ranges;
+    bool all = true;
 
     for (uint32_t i = 0; i < platform->nr_ram; i++)
         if (!is_in_ram(machine, platform->ram[i].base, platform->ram[i].size))
             return HV_ERR_RANGE;
+    for (uint32_t i = 0; i < platform->nr_reserved; i++)
+        if (range_exceeds(platform->reserved[i].base, platform->reserved[i].size, UINT64_MAX))
+            return HV_ERR_RANGE;
     if (initrd->size != 0 && !is_in_ram(machine, initrd->base, initrd->size))
         return HV_ERR_RANGE;
     for (uint32_t i = 0; i < platform->nr_ram; i++)
-        know_ram(machine, platform, platform->ram[i].base,
-                 platform->ram[i].base + platform->ram[i].size);
+        all = all && know_ram(machine, platform, platform->ram[i].base,
+                              platform->ram[i].base + platform->ram[i].size);
     if (initrd->size != 0)
-        know(machine, initrd->base, initrd->size);
-    return HV_OK;
+        all = all && know(machine, initrd->base, initrd->size);
+    if (all)
+        return HV_OK;
+    machine->nr_ranges = known;
+    return HV_ERR_RANGE;
 }
 
 void *hal_phys_map(pa_t base, uint64_t len)

@@ -101,7 +101,9 @@ static void give_turn(struct sim_machine *machine, unsigned index, bool others)
     if (others)
         machine->turn_end =
             machine->now + TURN_MIN + turns_random(machine) % (TURN_MAX - TURN_MIN + 1);
+    sim_host()->inside = true;
     fiber_switch(&machine->outside, &machine->cpu[index].fiber);
+    sim_host()->inside = false;
 }
 
 enum sim_stop turns_run(struct sim_machine *machine)
@@ -130,9 +132,20 @@ void turns_yield(struct sim_machine *machine)
     fiber_switch(&sim_cpu_self(machine)->fiber, &machine->outside);
 }
 
-bool turns_over(const struct sim_machine *machine)
+static bool others_can_run(struct sim_machine *machine)
 {
-    return machine->now >= machine->until || machine->now >= machine->turn_end;
+    for (unsigned cpu = 0; cpu < machine->nr_cpus; cpu++)
+        if (cpu != machine->self && can_run(machine, cpu))
+            return true;
+    return false;
+}
+
+/* A turn that began when no other CPU had anything to do ends when one has. */
+bool turns_over(struct sim_machine *machine)
+{
+    if (machine->now >= machine->until || machine->now >= machine->turn_end)
+        return true;
+    return machine->turn_end == UINT64_MAX && others_can_run(machine);
 }
 
 uint64_t turns_horizon(const struct sim_machine *machine)

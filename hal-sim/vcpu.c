@@ -68,10 +68,14 @@ void vcpu_freeze(struct sim_machine *machine, unsigned index)
 void vcpu_thaw(struct sim_machine *machine, unsigned index)
 {
     struct sim_cpu *cpu = &machine->cpu[index];
+    struct engine *engine = sim_host()->engine[index];
 
-    if (cpu->loaded == NULL)
+    engine_forget(engine);
+    if (cpu->loaded == NULL) {
+        engine_set_virtual_lines(engine, false, false);
         return;
-    engine_load(sim_host()->engine[index], &cpu->frozen);
+    }
+    engine_load(engine, &cpu->frozen);
     (void)lines_update(machine, index);
 }
 
@@ -90,6 +94,7 @@ uint64_t hal_vcpu_sysreg_get(struct arch_vcpu *vcpu, enum arch_sysreg reg)
     struct sim_machine *machine = sim_machine();
     const struct sim_cpu *cpu = loaded_on(machine, vcpu);
 
+    HV_CHECK(reg < ARCH_SYSREG_COUNT);
     if (cpu == NULL)
         return vcpu->sys[reg];
     if (reg == ARCH_CNTV_CTL_EL0)
@@ -104,6 +109,7 @@ void hal_vcpu_sysreg_set(struct arch_vcpu *vcpu, enum arch_sysreg reg, uint64_t 
     struct sim_machine *machine = sim_machine();
     struct sim_cpu *cpu = loaded_on(machine, vcpu);
 
+    HV_CHECK(reg < ARCH_SYSREG_COUNT);
     if (cpu == NULL)
         vcpu->sys[reg] = value;
     else if (reg == ARCH_CNTV_CTL_EL0)
@@ -116,7 +122,10 @@ void hal_vcpu_sysreg_set(struct arch_vcpu *vcpu, enum arch_sysreg reg, uint64_t 
 
 void hal_vcpu_config_sync(struct arch_vcpu *vcpu)
 {
-    engine_load_config(engine_self(sim_machine()), &vcpu->config);
+    struct sim_machine *machine = sim_machine();
+
+    HV_CHECK(loaded_on(machine, vcpu) != NULL);
+    engine_load_config(engine_self(machine), &vcpu->config);
 }
 
 /* --- List registers --- */
