@@ -141,7 +141,8 @@ void engine_close(struct engine *engine)
     free(engine);
 }
 
-/* LeakSanitizer: uc_close() of Unicorn 2.1.1 forgets one array of an engine. */
+/* LeakSanitizer: uc_close() of Unicorn 2.1.1 forgets an array, and the bitmaps of
+ * pages of code that were written to. */
 const char *__lsan_default_suppressions(void);
 const char *__lsan_default_options(void);
 
@@ -152,7 +153,7 @@ const char *__lsan_default_options(void)
 
 const char *__lsan_default_suppressions(void)
 {
-    return "leak:g_array_new\n";
+    return "leak:g_array_new\nleak:tb_invalidate_phys_page_fast\n";
 }
 
 /* --- Saved contexts --- */
@@ -188,7 +189,8 @@ static void open_monitor(struct engine *engine)
 
 static void take_out(struct engine *engine, struct arch_vcpu *vcpu)
 {
-    HV_CHECK(uc_context_save(engine->uc, engine->context) == UC_ERR_OK);
+    if (!engine->saved || engine->stop != ENGINE_STOP_SYNC + 1)
+        HV_CHECK(uc_context_save(engine->uc, engine->context) == UC_ERR_OK);
     memcpy(engine->x, (const char *)engine->context + engine->at.x0, sizeof(engine->x));
     memcpy(vcpu->x, engine->x, sizeof(engine->x));
     vcpu->pc = engine_reg_read(engine, UC_ARM64_REG_PC);

@@ -44,8 +44,10 @@ static void on_code(uc_engine *uc, uint64_t address, uint32_t size, void *data)
     engine->executed++;
     if (el1)
         engine_enter_el1(engine, address, ESR_FP, NULL);
-    else
+    else {
+        engine->saved = false;
         engine_stop_sync(engine, ESR_FP, 0);
+    }
 }
 
 void engine_fp_forget(struct engine *engine)

@@ -181,6 +181,7 @@ static void on_interrupt(uc_engine *uc, uint32_t number, void *data)
     uint32_t target;
 
     (void)uc_context_save(uc, engine->context);
+    engine->saved = true;
     esr = engine_saved32(engine, engine->at.syndrome);
     far = engine_saved64(engine, engine->at.vaddress);
     target = engine_saved32(engine, engine->at.target_el);

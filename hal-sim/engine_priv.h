@@ -41,6 +41,7 @@ struct engine {
     uint64_t limit;
     uint64_t block_start; /* address */
     uint64_t block_insns; /* 0: none is under way */
+    bool saved;           /* the last saved context is as of the exception that stops the run */
     uint32_t stop;        /* enum engine_stop + 1, or 0 */
     uint64_t el1_entries;
     uint64_t code_flushes;

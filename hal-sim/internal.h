@@ -37,6 +37,8 @@ struct sim_cpu {
     struct arch_vcpu frozen; /* what the engine held of `loaded` when the machine was frozen */
     uint64_t run_start;      /* machine->now when the present engine_run() began */
     uint32_t time_readings;  /* of hal_time_now() since a guest ran or the CPU idled */
+    uint32_t exits_then;     /* in a row at exit_time */
+    uint64_t exit_time;      /* machine->now at the last hal_vcpu_run() */
 };
 
 struct sim_range {

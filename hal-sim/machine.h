@@ -42,7 +42,7 @@ struct sim_machine_config {
     uint64_t ram_size; /* bytes, a multiple of 2 MiB, SIM_IMAGE_SIZE + 2 MiB..SIM_RAM_MAX */
     unsigned nr_cpus;  /* 1..SIM_MAX_CPUS */
     enum sim_cpu_model cpu_model;
-    uint64_t seed; /* of the order in which CPUs take turns; has no effect with one CPU */
+    uint64_t seed; /* of the order in which CPUs take turns, and of RNDR */
     pa_t dtb;      /* where the caller puts the machine's devicetree: in RAM */
     /* Both are called while the machine runs, on a stack of its own, and must not call back into
      * it. */

@@ -219,10 +219,19 @@ hv_err memory_know_platform(struct sim_machine *machine, const struct hal_platfo
     return HV_ERR_RANGE;
 }
 
+/* The image is this program, at its own addresses. */
+static bool is_in_image(const struct hal_boot *boot, pa_t base, uint64_t len)
+{
+    return base.v >= boot->image.v && base.v - boot->image.v < boot->image_size &&
+           len <= boot->image_size - (base.v - boot->image.v);
+}
+
 void *hal_phys_map(pa_t base, uint64_t len)
 {
     const struct sim_machine *machine = sim_machine();
 
+    if (is_in_image(&machine->boot, base, len))
+        return (void *)base.v; // NOLINT(performance-no-int-to-ptr)
     for (uint32_t i = 0; i < machine->nr_ranges; i++) {
         const struct sim_range *range = &machine->ranges[i];
         if (base.v >= range->base && base.v - range->base < range->size &&

@@ -221,6 +221,21 @@ static bool run_engine(struct sim_machine *machine, struct arch_vcpu *vcpu, stru
     return true;
 }
 
+/* Exits in a row in which no time passes: core and its guest go round in a circle that neither a
+ * limit of instructions nor a signal would end. */
+#define STUCK_EXITS 1000000u
+
+static void check_progress(struct sim_machine *machine, struct sim_cpu *cpu)
+{
+    if (cpu->exit_time != machine->now) {
+        cpu->exit_time = machine->now;
+        cpu->exits_then = 0;
+    } else if (++cpu->exits_then == STUCK_EXITS) {
+        turns_break(machine, "CPU %u: %u exits and not one instruction, at PC 0x%llx",
+                    machine->self, STUCK_EXITS, (unsigned long long)cpu->loaded->pc);
+    }
+}
+
 void hal_vcpu_run(struct arch_vcpu *vcpu, struct arch_exit *exit)
 {
     struct sim_machine *machine = sim_machine();
@@ -228,6 +243,7 @@ void hal_vcpu_run(struct arch_vcpu *vcpu, struct arch_exit *exit)
     HV_CHECK(sim_cpu_self(machine)->loaded == vcpu);
     sim_cpu_self(machine)->time_readings = 0;
     machine->stats.exits++;
+    check_progress(machine, sim_cpu_self(machine));
     for (;;) {
         if (lines_update(machine, machine->self)) {
             *exit = (struct arch_exit){.kind = ARCH_EXIT_IRQ};

@@ -49,10 +49,7 @@ SANITIZER_STATUS = 99
 SANITIZER_OPTIONS = {
     "ASAN_OPTIONS": f"exitcode={SANITIZER_STATUS}",
     "UBSAN_OPTIONS": f"exitcode={SANITIZER_STATUS}:print_stacktrace=1",
-    "LSAN_OPTIONS": f"suppressions={pathlib.Path(__file__).resolve().parent / 'lsan.txt'}",
 }
-# core's CPUs have stacks of their own; the sanitizer says once that it has seen that.
-SANITIZER_REMARK = re.compile(r"^==\d+==WARNING: ASan doesn't fully support makecontext/swapcontext.*\n", re.MULTILINE)
 
 
 def program_environment(**more):
@@ -247,7 +244,7 @@ class Machine(Session):
 
     def stderr(self):
         self._stderr.seek(0)
-        return SANITIZER_REMARK.sub("", to_text(self._stderr.read()))
+        return to_text(self._stderr.read())
 
     @property
     def input(self):
