@@ -15,6 +15,9 @@ from machine import CPUS, Machine, qemu_command, sim_command
 SHELL = "at-the-shell"
 COMMAND = f"echo {SHELL}; echo behind-it"
 LOOP_MIB = 64
+# Copies, and from where: a time (ticks) shortly before the shell.
+FORKS = 50
+FORK_AT = 900_000_000
 # So many round trips take long enough to be told from a start, also where nothing traps.
 ROUNDS = 1 << 20
 
@@ -159,12 +162,27 @@ def measure_snapshot(options, directory):
                  ["one that restores it, and runs to the guest's power-off", f"{times['end'] * 1e3:.0f} ms"]])
 
 
+def measure_fork(options, directory):
+    say("copies of the process, from one point of a run")
+    bundle = linux_bundle(directory, bootargs(COMMAND))
+    command = [str(SIMULATOR.parent / "bench-fork"), str(FORKS), str(FORK_AT), "--cpu", options.cpu, str(bundle)]
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=TIMEOUT, check=False)
+    check(done.returncode == 0, f"bench-fork failed: {done.stderr}")
+    lines = [[float(word) for word in line.split()] for line in done.stdout.splitlines()]
+    print(f"Going on from one point of Linux's boot in the same process; median and worst of {FORKS}")
+    print_table([["", "median", "worst"]] +
+                [[what, f"{statistics.median(times) / 1e3:.2f} ms", f"{max(times) / 1e3:.2f} ms"]
+                 for what, times in zip(("until the copy has executed a block", "until its end is known"), zip(*lines))])
+
+
 def measure(options):
     with tempfile.TemporaryDirectory(prefix="halcyon-bench.") as name:
         directory = pathlib.Path(name)
         ratios = measure_boot(options, directory)
         measure_exits(options, directory)
         measure_snapshot(options, directory)
+        print()
+        measure_fork(options, directory)
     if options.limit is not None:
         check(max(ratios) <= options.limit, f"{max(ratios):.2f} times QEMU TCG's best time to the shell; the limit is "
               f"{options.limit}")
