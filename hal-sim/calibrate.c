@@ -18,6 +18,11 @@
 #define INSN_SMC_1234   UINT32_C(0xd4024683)
 #define INSN_WFI        UINT32_C(0xd503207f)
 #define INSN_LDXR_X0_X1 UINT32_C(0xc85f7c20)
+/* SCTLR_EL1 (D17.2.118): its RES1 bits, and with M, the MMU; TCR_EL1: T0SZ = 16, EPD0. */
+#define SCTLR_NONE     UINT64_C(0x30d00800)
+#define SCTLR_M        (SCTLR_NONE | BIT(0))
+#define TCR_EPD0       (BIT(7) | 16u)
+#define EC_FETCH_ABORT 0x21u /* without a change of Exception level */
 /* EC in [31:26], IL, ISS (D17.2.37): HVC and SMC with their immediate; WFI with CV and COND. */
 #define ESR_HVC_1234 UINT32_C(0x5a001234)
 #define ESR_SMC_1234 UINT32_C(0x5e001234)
@@ -36,10 +41,12 @@ struct probe {
 
 static bool fail(char *reason, const char *what)
 {
+    unsigned version = uc_version(NULL, NULL) >> 8;
+
     (void)snprintf(reason, SIM_REASON_MAX,
-                   "Unicorn %u.%u does not behave as this simulator needs it: %s; use Debian 13's "
-                   "libunicorn 2.1.1 (ci/setup brings it)",
-                   UC_API_MAJOR, UC_API_MINOR, what);
+                   "Unicorn %u.%u.%u does not behave as this simulator needs it: %s; use Debian "
+                   "13's libunicorn 2.1.1 (ci/setup brings it)",
+                   version >> 16, (version >> 8) & 0xff, version & 0xff, what);
     return false;
 }
 
@@ -108,7 +115,7 @@ static bool probe_run(struct probe *probe, const uint32_t *code, size_t words)
     probe->exceptions = 0;
     probe->insns = 0;
     return uc_mem_write(probe->uc, PAGE_AT, code, words * 4) == UC_ERR_OK &&
-           uc_ctl_flush_tb(probe->uc) == UC_ERR_OK &&
+           uc_ctl_flush_tb(probe->uc) == UC_ERR_OK && uc_ctl_flush_tlb(probe->uc) == UC_ERR_OK &&
            uc_emu_start(probe->uc, PAGE_AT, ~UINT64_C(0), 0, 0) == UC_ERR_OK &&
            probe->exceptions == 1;
 }
@@ -174,8 +181,25 @@ static bool check_trap(struct probe *probe, const struct calibration *at, uint32
            blob32(probe, at->target_el) == 2;
 }
 
-/* An address that is unmapped: a data abort has it as the address of the fault. The monitor is
- * first looked for closed, then with another address. */
+/* With the MMU on and walks of its lower half disabled, the first fetch fails: its address is that
+ * of the fault. */
+static bool check_vaddress(struct probe *probe, const struct calibration *at)
+{
+    static const uint32_t code[] = {INSN_HVC_1234};
+    uint64_t vaddress = 0;
+    bool aborted;
+
+    write_cp(probe->uc, 0, 2, 0, 2, TCR_EPD0);
+    write_cp(probe->uc, 0, 1, 0, 0, SCTLR_M);
+    aborted = probe_run(probe, code, ARRAY_LEN(code));
+    write_cp(probe->uc, 0, 1, 0, 0, SCTLR_NONE);
+    if (at->vaddress + sizeof(vaddress) <= probe->size)
+        memcpy(&vaddress, (const uint8_t *)probe->context + at->vaddress, sizeof(vaddress));
+    return aborted && blob32(probe, at->syndrome) >> 26 == EC_FETCH_ABORT && vaddress == PAGE_AT &&
+           blob32(probe, at->target_el) == 1;
+}
+
+/* The exclusive monitor has the address of a load-exclusive; X1, which has it too, is known. */
 static bool find_monitor(struct probe *probe, struct calibration *out, char *reason)
 {
     static const uint32_t code[] = {INSN_LDXR_X0_X1, INSN_HVC_1234};
@@ -216,6 +240,8 @@ bool calibrate(bool max, struct calibration *out, char *reason)
         (void)fail(reason, "an engine with a CPU of this model cannot be opened");
     else if (!find_registers(&probe, out, reason) || !find_monitor(&probe, out, reason))
         good = false;
+    else if (!check_vaddress(&probe, out))
+        (void)fail(reason, "the address of a fault is not beside its syndrome");
     else if (!check_trap(&probe, out, INSN_SMC_1234, ESR_SMC_1234, UINT32_MAX))
         (void)fail(reason, "HCR_EL2.TSC does not trap SMC");
     else if (!check_trap(&probe, out, INSN_WFI, ESR_WFI, EC_MASK))

@@ -195,6 +195,13 @@ static void take_out(struct engine *engine, struct arch_vcpu *vcpu)
     memcpy(vcpu->x, engine->x, sizeof(engine->x));
     vcpu->pc = engine_reg_read(engine, UC_ARM64_REG_PC);
     vcpu->pstate = engine_pstate(engine);
+    if (engine->stop == ENGINE_STOP_SYNC + 1)
+        open_monitor(engine);
+}
+
+void engine_open_monitor(struct engine *engine)
+{
+    HV_CHECK(uc_context_save(engine->uc, engine->context) == UC_ERR_OK);
     open_monitor(engine);
 }
 

@@ -83,6 +83,9 @@ enum engine_stop engine_run(struct engine *engine, struct arch_vcpu *vcpu, uint6
 /* Whether an abort() of Unicorn's is an ENGINE_STOP_FAILED and not the end of the process. The
  * handler of SIGABRT that was there before comes back with false, and for any other abort(). */
 void engine_catch_abort(bool on);
+/* As the ERET with which EL2 goes back does; engine_run() itself does it at a synchronous
+ * exception. */
+void engine_open_monitor(struct engine *engine);
 /* Instructions that the present engine_run(), or the last one, has executed. */
 uint64_t engine_executed(const struct engine *engine);
 /* From a hook: another limit for the present run; 0: stop at the next block. */

@@ -35,6 +35,9 @@ static void on_code(uc_engine *uc, uint64_t address, uint32_t size, void *data)
 
     (void)uc;
     (void)size;
+    /* Two hooks may be for this address, and the first has entered EL1. */
+    if (engine_reg_read(engine, UC_ARM64_REG_PC) != address)
+        return;
     /* Something else may be there by now. */
     if (!engine_fetch(engine, address, &word) || !insn_uses_fp(word))
         return;

@@ -170,6 +170,13 @@ static bool is_executed(uint64_t esr)
     return ec == ESR_EC_SVC64 || ec == ESR_EC_HVC64;
 }
 
+static bool is_fetch(uint64_t esr)
+{
+    uint64_t ec = bits_get(esr, 31, 26);
+
+    return ec == ESR_EC_IABT_LOWER || ec == ESR_EC_IABT_SAME;
+}
+
 /* Unicorn does not take synchronous exceptions; it says what was to be taken, and goes on at the
  * PC. */
 static void on_interrupt(uc_engine *uc, uint32_t number, void *data)
@@ -185,6 +192,9 @@ static void on_interrupt(uc_engine *uc, uint32_t number, void *data)
     esr = engine_saved32(engine, engine->at.syndrome);
     far = engine_saved64(engine, engine->at.vaddress);
     target = engine_saved32(engine, engine->at.target_el);
+    /* A fetch fails before a block, not in one, wherever its address is. */
+    if (is_fetch(esr))
+        engine->block_insns = 0;
     engine_uncount_tail(engine, pc);
     if (!is_executed(esr))
         engine->executed++;
@@ -342,6 +352,8 @@ static uint32_t on_mrs(uc_engine *uc, uc_arm64_reg rt, const uc_arm64_cp_reg *re
         return 0;
     if (rt != UC_ARM64_REG_XZR)
         engine_reg_write(engine, (int)rt, value);
+    if (reg->crn == 2) /* RNDR and RNDRRS: there was a number (C6.2.230) */
+        engine_set_pstate(engine, engine_pstate(engine) & ~PSTATE_NZCV);
     return 1;
 }
 

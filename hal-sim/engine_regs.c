@@ -175,6 +175,14 @@ uint64_t engine_sysreg_get(struct engine *engine, enum arch_sysreg reg)
     return engine_cp_read(engine, sysreg_enc[reg]);
 }
 
+/* The engine's TLB knows no ASIDs, and a register that is written from outside does not flush it.
+ */
+static bool is_translation_control(enum arch_sysreg reg)
+{
+    return reg == ARCH_SCTLR_EL1 || reg == ARCH_TTBR0_EL1 || reg == ARCH_TTBR1_EL1 ||
+           reg == ARCH_TCR_EL1 || reg == ARCH_MAIR_EL1;
+}
+
 void engine_sysreg_set(struct engine *engine, enum arch_sysreg reg, uint64_t value)
 {
     int current = stack_register(engine_pstate(engine));
@@ -191,6 +199,8 @@ void engine_sysreg_set(struct engine *engine, enum arch_sysreg reg, uint64_t val
     engine_cp_write(engine, sysreg_enc[reg], value);
     if (reg == ARCH_CPACR_EL1)
         engine_fp_control(engine);
+    if (is_translation_control(reg))
+        engine_flush_tlb(engine);
 }
 
 /* --- EL2's controls --- */

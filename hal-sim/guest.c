@@ -142,7 +142,7 @@ static bool override(unsigned index, uint32_t enc, bool write, unsigned el, uint
     const struct timer_register *reg = find_register(enc);
     struct sim_cpu *cpu;
 
-    if ((enc == ENC_RNDR || enc == ENC_RNDRRS) && !write) {
+    if ((enc == ENC_RNDR || enc == ENC_RNDRRS) && !write && machine->cpu_model == SIM_CPU_MAX) {
         *value = turns_random(machine);
         return true;
     }

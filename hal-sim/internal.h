@@ -81,7 +81,8 @@ struct sim_machine {
 struct sim_host {
     struct sim_machine_config config;
     struct engine *engine[SIM_MAX_CPUS];
-    bool inside; /* on a CPU's stack */
+    bool inside;    /* on a CPU's stack */
+    bool panicking; /* a failed check is being reported */
 };
 
 /* memory.c: where the machine is. sim_machine() is NULL if there is none. */
@@ -92,7 +93,7 @@ struct sim_host *sim_host(void);
 struct sim_machine *memory_create(const struct sim_machine_config *config, char *reason);
 void memory_destroy(void);
 void *memory_ram(void);
-/* Lowest address and size of a CPU's stack. */
+/* Lowest address of a CPU's stack. */
 void *memory_stack(unsigned cpu);
 #define SIM_STACK_SIZE MIB(1)
 unsigned memory_regions(struct sim_region out[SIM_REGIONS_MAX]);

@@ -115,6 +115,7 @@ struct sim_machine *sim_machine_create(const struct sim_machine_config *config, 
     machine = memory_create(config, reason);
     if (machine == NULL)
         return NULL;
+    sim_host()->panicking = false;
     set_up(machine, config);
     if (!open_engines(config, reason)) {
         memory_destroy();
@@ -248,8 +249,8 @@ hv_err hal_init(const struct hal_platform *platform)
         platform->timer_virt_intid != SIM_INTID_VTIMER ||
         platform->gic_maintenance_intid != SIM_INTID_MAINT)
         return HV_ERR_UNSUPPORTED;
-    if (platform->uart.size != 0 && platform->uart_intid >= IRQCHIP_NR_INTIDS)
-        return HV_ERR_RANGE;
+    if (platform->uart.size != 0 && platform->uart_intid != SIM_UART_INTID)
+        return HV_ERR_UNSUPPORTED;
     err = memory_know_platform(machine, platform);
     for (unsigned i = 0; err == HV_OK && i < ARRAY_LEN(intids); i++)
         err = irqchip_enable(&machine->irqchip, 0, intids[i], true);
@@ -286,8 +287,11 @@ _Noreturn void hv_check_failed(const char *expr, const char *file, unsigned line
         (void)fputs(text, stderr);
         abort();
     }
-    hal_console_write(text, len < (int)sizeof(text) ? (size_t)len : sizeof(text) - 1);
-    print_backtrace();
+    if (!sim_host()->panicking) {
+        sim_host()->panicking = true;
+        hal_console_write(text, len < (int)sizeof(text) ? (size_t)len : sizeof(text) - 1);
+        print_backtrace();
+    }
     hal_halt(HAL_HALT_PANIC);
 }
 

@@ -76,14 +76,15 @@ enum sim_stop {
 };
 
 /*
- * Runs until something is to be done outside. Starts core on the first call. With SIM_STOP_TIME the
- * clock may be past `until` by the instructions of a block. SIM_STOP_IDLE comes with the clock
- * before `until`; idle time passes only by sim_machine_advance(). After HALTED or BROKEN it may
- * not be called again.
+ * Runs until something is to be done outside. With one CPU, where the runs end changes nothing for
+ * a guest; with several, it is part of what decides whose turn it is. Starts core on the first
+ * call. With SIM_STOP_TIME the clock may be past `until` by the instructions of a block.
+ * SIM_STOP_IDLE comes with the clock before `until`; idle time passes only by
+ * sim_machine_advance(). After HALTED or BROKEN it may not be called again.
  */
 enum sim_stop sim_machine_run(struct sim_machine *machine, uint64_t until);
 
-/* The counter, hal_time_now(): executed instructions and idle time. */
+/* The counter, hal_time_now(): executed instructions, idle time, and what core spent waiting. */
 uint64_t sim_machine_now(const struct sim_machine *machine);
 /* When the first armed timer of an idle machine goes off; UINT64_MAX: never. */
 uint64_t sim_machine_next_event(const struct sim_machine *machine);

@@ -282,7 +282,7 @@ void hal_cache_op(const void *ptr, uint64_t len, enum hal_cache_op op)
     const struct sim_machine *machine = sim_machine();
     uint64_t base = (uint64_t)(uintptr_t)ptr - RAM_AT + SIM_RAM_BASE;
 
-    if (op != HAL_CACHE_SYNC_ICACHE || len == 0)
+    if (op != HAL_CACHE_SYNC_ICACHE || len == 0 || !is_in_ram(machine, base, len))
         return;
     for (unsigned cpu = 0; cpu < machine->nr_cpus; cpu++)
         engine_discard_code(sim_host()->engine[cpu], pa(base), len);

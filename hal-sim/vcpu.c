@@ -236,6 +236,14 @@ static void check_progress(struct sim_machine *machine, struct sim_cpu *cpu)
     }
 }
 
+/* Another CPU may store where the monitor of this one points. */
+static void give_way(struct sim_machine *machine)
+{
+    if (machine->nr_cpus > 1)
+        engine_open_monitor(engine_self(machine));
+    turns_yield(machine);
+}
+
 void hal_vcpu_run(struct arch_vcpu *vcpu, struct arch_exit *exit)
 {
     struct sim_machine *machine = sim_machine();
@@ -247,10 +255,11 @@ void hal_vcpu_run(struct arch_vcpu *vcpu, struct arch_exit *exit)
     for (;;) {
         if (lines_update(machine, machine->self)) {
             *exit = (struct arch_exit){.kind = ARCH_EXIT_IRQ};
+            engine_open_monitor(engine_self(machine));
             return;
         }
         if (turns_over(machine))
-            turns_yield(machine);
+            give_way(machine);
         else if (run_engine(machine, vcpu, exit))
             return;
     }

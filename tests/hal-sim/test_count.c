@@ -253,4 +253,33 @@ CASE(count, deadlines_are_met_within_a_block)
     rig_run(stop_at_deadline);
 }
 
+/* A block that ends in ERET to an address within itself, which EL0 may not fetch from. */
+static void fetch_from_own_block(void)
+{
+    static const uint32_t code[] = {
+        0xd503201f, /* 00 nop */
+        0xd503201f, /* 04 nop */
+        0xd503201f, /* 08 nop */
+        0xd503201f, /* 0c nop */
+        0xd69f03e0, /* 10 eret */
+    };
+
+    GUEST_INIT(&guest, code);
+    guest_enable_mmu(&guest);
+    *guest_stage1(CODE) |= UINT64_C(1) << 54; /* UXN */
+    guest.vcpu.sys[ARCH_ELR_EL1] = CODE + 4;
+    guest.vcpu.sys[ARCH_SPSR_EL1] = MASKED | MODE_EL0T;
+    hal_vcpu_load(&guest.vcpu);
+    /* Five, the fetch, and the vector's HVC. */
+    EXPECT_EQ(guest_time_run(&guest), 7);
+    EXPECT_EQ(guest.exit.esr & 0xffff, GUEST_VECTOR_HVC(0x400));
+    EXPECT_EQ(guest_sysreg(&guest, ARCH_ELR_EL1), CODE + 4);
+    hal_vcpu_put(&guest.vcpu);
+}
+
+CASE(count, a_fetch_fails_before_a_block)
+{
+    rig_run(fetch_from_own_block);
+}
+
 CASES_RUN(count, NULL, NULL)

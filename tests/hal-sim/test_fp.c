@@ -122,6 +122,13 @@ static void trap_in_many_places(void)
         guest_run_to_hvc(&guest, GUEST_VECTOR_HVC(0x200));
         EXPECT_EQ(guest_sysreg(&guest, ARCH_ELR_EL1), DATA + n / 2 * 8 % (4 * PLACES));
     }
+    /* And once more, now that all of them are watched: each trap is taken once. */
+    for (unsigned n = 0; n < PLACES / 2; n++) {
+        guest.vcpu.pc = DATA + 8 * n;
+        guest.vcpu.pstate = MASKED | MODE_EL1T;
+        EXPECT_EQ(guest_time_run(&guest), 2);
+        EXPECT_EQ(guest_sysreg(&guest, ARCH_SPSR_EL1), MASKED | MODE_EL1T);
+    }
     for (unsigned n = 0; n < PLACES; n++)
         at[n] = n % 2 != 0 ? 0x9e670020 : 0xd4000042;
     hal_cache_op(at, (uint64_t)4 * PLACES, HAL_CACHE_SYNC_ICACHE);

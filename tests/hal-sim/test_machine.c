@@ -421,8 +421,8 @@ static void refuse_platforms(void)
     platform.reserved[0] = (struct platform_range){SIM_RAM_BASE + 1, UINT64_MAX};
     EXPECT_EQ((uint64_t)hal_init(&platform), (uint64_t)HV_ERR_RANGE);
     platform = rig_platform(1);
-    platform.uart_intid = 288;
-    EXPECT_EQ((uint64_t)hal_init(&platform), (uint64_t)HV_ERR_RANGE);
+    platform.uart_intid = SIM_UART_INTID + 1;
+    EXPECT_EQ((uint64_t)hal_init(&platform), (uint64_t)HV_ERR_UNSUPPORTED);
     platform = rig_platform(1);
     platform.timer_virt_intid = 28;
     EXPECT_EQ((uint64_t)hal_init(&platform), (uint64_t)HV_ERR_UNSUPPORTED);

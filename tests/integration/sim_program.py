@@ -22,7 +22,7 @@ import time
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / "lib"))
 import halcyon  # noqa: E402
 from halcyon import check  # noqa: E402
-from machine import BUILD, HOST_BUILD, Terminal  # noqa: E402
+from machine import BUILD, HOST_BUILD, MachineError, Terminal  # noqa: E402
 from machine import program_environment, sim_command, to_text  # noqa: E402
 
 GUEST = HOST_BUILD / "guest" / "hypercall.bin"
@@ -35,7 +35,6 @@ BOOT_TIMEOUT = 120
 PROMPT = r"~ # "
 # Of the session that is recorded: seconds that it takes besides the boot.
 SHORT_SESSION, LONG_SESSION = 6, 60
-# 0.1 s is the promise on a host that does nothing else; seconds.
 MIB = 1 << 20
 HASH = re.compile(r"^halcyon-sim: (hash [0-9a-f]{32} instructions \d+ idle \d+)$", re.MULTILINE)
 
@@ -208,6 +207,18 @@ def linux(*options, command=None):
     return ["--hash", "--kernel", halcyon.LINUX, "--initrd", halcyon.INITRAMFS, "--append", append, *options]
 
 
+def interrupt(terminal):
+    """Ctrl-C until there is a prompt: one that comes before the shell has made the sleep its terminal's foreground process is lost."""
+    for _ in range(TIMEOUT):
+        terminal.send("\x03")
+        try:
+            terminal.expect(PROMPT, 1)
+            return
+        except MachineError:
+            continue
+    terminal.expect(PROMPT, 1)
+
+
 def use_shell(terminal, seconds):
     """A person at the shell, for so many seconds: types slowly and quickly, waits, makes mistakes."""
     terminal.expect(PROMPT, BOOT_TIMEOUT)
@@ -223,9 +234,7 @@ def use_shell(terminal, seconds):
         terminal.expect(PROMPT, TIMEOUT)
         terminal.send("echo go$((1)); sleep 100\r")
         terminal.expect(r"^go1\r?$", TIMEOUT)
-        time.sleep(1.0)  # until the shell has made the sleep the terminal's foreground process
-        terminal.send("\x03")
-        terminal.expect(PROMPT, TIMEOUT)
+        interrupt(terminal)
         terminal.send("head -c 12345 /dev/urandom | md5sum; uptime\r")
         terminal.expect(PROMPT, TIMEOUT)
 
