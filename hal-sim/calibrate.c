@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 #include "hal-sim/calibrate.h"
 #include "base/bits.h"
+#include "hal-sim/engine_priv.h"
 #include "hal-sim/machine.h"
 #include <inttypes.h>
 #include <stdio.h>
@@ -152,9 +153,7 @@ static bool find_registers(struct probe *probe, struct calibration *out, char *r
 
     for (unsigned i = 0; i < 31; i++) {
         x[i] = X_PATTERN + i;
-        (void)uc_reg_write(probe->uc,
-                           i < 29 ? (int)(UC_ARM64_REG_X0 + i) : (int)(UC_ARM64_REG_X29 + i - 29),
-                           &x[i]);
+        (void)uc_reg_write(probe->uc, engine_x_reg(i), &x[i]);
     }
     if (!probe_run(probe, code, ARRAY_LEN(code)) || probe->pc != PAGE_AT + 8)
         return fail(reason, "HVC does not arrive at the interrupt hook after itself");
@@ -239,7 +238,7 @@ bool calibrate(bool max, struct calibration *out, char *reason)
     if (!probe_open(&probe, max))
         (void)fail(reason, "an engine with a CPU of this model cannot be opened");
     else if (!find_registers(&probe, out, reason) || !find_monitor(&probe, out, reason))
-        good = false;
+        ; /* the reason is told */
     else if (!check_vaddress(&probe, out))
         (void)fail(reason, "the address of a fault is not beside its syndrome");
     else if (!check_trap(&probe, out, INSN_SMC_1234, ESR_SMC_1234, UINT32_MAX))

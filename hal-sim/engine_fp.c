@@ -29,7 +29,7 @@ static bool traps_to_el2(struct engine *engine)
 static void on_code(uc_engine *uc, uint64_t address, uint32_t size, void *data)
 {
     struct engine *engine = data;
-    bool el0 = bits_get(engine_pstate(engine), 3, 2) == 0;
+    bool el0 = pstate_el(engine_pstate(engine)) == 0;
     bool el1 = fpen(engine) != 3 && (fpen(engine) != 1 || el0);
     uint32_t word;
 

@@ -110,16 +110,13 @@ static uint64_t source_x(struct engine *engine, unsigned rt)
 {
     if (rt == 31)
         return 0;
-    return engine_reg_read(engine, rt < 29 ? (int)(UC_ARM64_REG_X0 + rt)
-                                           : (int)(UC_ARM64_REG_X29 + rt - 29));
+    return engine_reg_read(engine, engine_x_reg(rt));
 }
 
 static void set_x(struct engine *engine, unsigned rt, uint64_t value)
 {
     if (rt != 31)
-        engine_reg_write(engine,
-                         rt < 29 ? (int)(UC_ARM64_REG_X0 + rt) : (int)(UC_ARM64_REG_X29 + rt - 29),
-                         value);
+        engine_reg_write(engine, engine_x_reg(rt), value);
 }
 
 /* An instruction that the engine does not know: the GIC's registers are among these. True if it was
@@ -130,7 +127,7 @@ static bool unknown_sysreg(struct engine *engine, uint64_t pc)
     uint64_t value;
     uint32_t word;
 
-    if (bits_get(engine_pstate(engine), 3, 2) != 1 || !engine_fetch(engine, pc, &word) ||
+    if (pstate_el(engine_pstate(engine)) != 1 || !engine_fetch(engine, pc, &word) ||
         !insn_decode_sysreg(word, &insn))
         return false;
     value = source_x(engine, insn.rt);
@@ -315,7 +312,7 @@ static bool write_specially(struct engine *engine, const uc_arm64_cp_reg *reg)
 
     if (!debug && enc != ENC_CPACR_EL1 && enc != ENC_SPSR_EL1)
         return false;
-    if (bits_get(engine_pstate(engine), 3, 2) != 1)
+    if (pstate_el(engine_pstate(engine)) != 1)
         return false;
     if (debug)
         return write_debug(engine, enc, reg->val);
@@ -333,7 +330,7 @@ static bool ask(struct engine *engine, const uc_arm64_cp_reg *reg, bool write, u
     uint64_t counted = engine->executed;
     uint64_t done = (engine_reg_read(engine, UC_ARM64_REG_PC) - engine->block_start) / 4;
     uint64_t tail = done < engine->block_insns ? engine->block_insns - done : 0;
-    unsigned el = (unsigned)bits_get(engine_pstate(engine), 3, 2);
+    unsigned el = pstate_el(engine_pstate(engine));
     bool answered;
 
     engine->executed -= tail;

@@ -3,6 +3,8 @@
 #ifndef HAL_SIM_ENGINE_PRIV_H
 #define HAL_SIM_ENGINE_PRIV_H
 
+#include "arch/pstate.h"
+#include "base/bits.h"
 #include "hal-sim/calibrate.h"
 #include "hal-sim/engine.h"
 #include <setjmp.h>
@@ -58,6 +60,18 @@ struct engine {
     uint64_t x[ENGINE_NR_X]; /* what the engine has, outside a run */
     char failure[ENGINE_FAILURE_MAX];
 };
+
+/* X0..X28, X29 and X30 are two ranges of Unicorn's enumeration. */
+static inline int engine_x_reg(unsigned n)
+{
+    return n < 29 ? (int)(UC_ARM64_REG_X0 + n) : (int)(UC_ARM64_REG_X29 + n - 29);
+}
+
+/* Exception level; AArch32 is EL0's. */
+static inline unsigned pstate_el(uint64_t pstate)
+{
+    return (pstate & PSTATE_NRW) != 0 ? 0 : (unsigned)bits_get(pstate, 3, 2);
+}
 
 /* Registers by encoding (engine_regs.c). They fail only if the engine has no such register, which
  * the caller knows. */

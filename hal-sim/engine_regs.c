@@ -106,19 +106,12 @@ uint64_t engine_pstate(struct engine *engine)
     return pstate;
 }
 
-static unsigned pstate_el(uint64_t pstate)
-{
-    return (pstate & PSTATE_NRW) != 0 ? 0 : (unsigned)bits_get(pstate, 3, 2);
-}
-
-/* X0..X28, X29 and X30 are two ranges of Unicorn's enumeration. */
 void engine_write_x(struct engine *engine, const uint64_t *x, bool all)
 {
     for (unsigned n = 0; n < ENGINE_NR_X; n++) {
         if (!all && engine->x[n] == x[n])
             continue;
-        engine_reg_write(
-            engine, n < 29 ? (int)(UC_ARM64_REG_X0 + n) : (int)(UC_ARM64_REG_X29 + n - 29), x[n]);
+        engine_reg_write(engine, engine_x_reg(n), x[n]);
         engine->x[n] = x[n];
     }
 }
@@ -183,7 +176,7 @@ static bool is_translation_control(enum arch_sysreg reg)
            reg == ARCH_TCR_EL1 || reg == ARCH_MAIR_EL1;
 }
 
-void engine_sysreg_set(struct engine *engine, enum arch_sysreg reg, uint64_t value)
+static void write_sysreg(struct engine *engine, enum arch_sysreg reg, uint64_t value)
 {
     int current = stack_register(engine_pstate(engine));
 
@@ -199,6 +192,11 @@ void engine_sysreg_set(struct engine *engine, enum arch_sysreg reg, uint64_t val
     engine_cp_write(engine, sysreg_enc[reg], value);
     if (reg == ARCH_CPACR_EL1)
         engine_fp_control(engine);
+}
+
+void engine_sysreg_set(struct engine *engine, enum arch_sysreg reg, uint64_t value)
+{
+    write_sysreg(engine, reg, value);
     if (is_translation_control(reg))
         engine_flush_tlb(engine);
 }
@@ -283,7 +281,7 @@ void engine_load(struct engine *engine, const struct arch_vcpu *vcpu)
     engine_reg_write(engine, UC_ARM64_REG_SP_EL1, vcpu->sys[ARCH_SP_EL1]);
     for (unsigned reg = 0; reg < ARCH_SYSREG_COUNT; reg++) {
         if (sysreg_enc[reg] != 0 && reg != ARCH_SP_EL0 && reg != ARCH_SP_EL1)
-            engine_sysreg_set(engine, (enum arch_sysreg)reg, vcpu->sys[reg]);
+            write_sysreg(engine, (enum arch_sysreg)reg, vcpu->sys[reg]);
     }
     if (engine->has_pauth) {
         for (unsigned n = 0; n < ARCH_PAUTH_KEYS; n++)
@@ -300,6 +298,7 @@ void engine_load(struct engine *engine, const struct arch_vcpu *vcpu)
     load_fp(engine, &vcpu->fp);
     engine_write_x(engine, vcpu->x, true);
     engine_set_pstate(engine, vcpu->pstate);
+    engine_flush_tlb(engine);
 }
 
 void engine_save(struct engine *engine, struct arch_vcpu *vcpu)

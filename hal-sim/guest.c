@@ -20,8 +20,6 @@
 #define EL0VCTEN BIT(1)
 #define EL0VTEN  BIT(8)
 
-#define CTL_MASK UINT64_C(3)
-
 /* Time as of the instruction that a hook is called for. */
 static struct sim_cpu *catch_up(struct sim_machine *machine, unsigned index)
 {
@@ -89,7 +87,7 @@ static uint64_t read_ctl(const struct sim_machine *machine, const struct sim_cpu
 static void write_ctl(const struct sim_machine *machine, struct sim_cpu *cpu, uint64_t value)
 {
     (void)machine;
-    cpu->cntv_ctl = value & CTL_MASK;
+    cpu->cntv_ctl = value & (CNTV_ENABLE | CNTV_IMASK);
 }
 
 static uint64_t read_cval(const struct sim_machine *machine, const struct sim_cpu *cpu)

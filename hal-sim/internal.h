@@ -17,6 +17,11 @@
 #define SIM_ARENA_SIZE KIB(256)
 #define SIM_RANGES_MAX (PLATFORM_MAX_RAM + PLATFORM_MAX_RESERVED + 4u)
 
+/* CNTV_CTL_EL0 (D17.9.23) */
+#define CNTV_ENABLE  UINT64_C(1)
+#define CNTV_IMASK   UINT64_C(2)
+#define CNTV_ISTATUS UINT64_C(4)
+
 enum sim_cpu_state {
     SIM_CPU_OFF,
     SIM_CPU_RUNNING, /* core runs on it, now or when its turn comes */

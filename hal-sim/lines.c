@@ -2,9 +2,6 @@
 /* Interrupt lines that follow from state and time: timers and maintenance. */
 #include "hal-sim/internal.h"
 
-#define CTL_ENABLE UINT64_C(1)
-#define CTL_IMASK  UINT64_C(2)
-
 uint64_t lines_virtual_count(const struct sim_cpu *cpu, uint64_t now)
 {
     return now - cpu->loaded->config.cntvoff_el2;
@@ -18,7 +15,7 @@ bool lines_vtimer_met(const struct sim_cpu *cpu, uint64_t now)
 
 static bool vtimer_armed(const struct sim_cpu *cpu)
 {
-    return cpu->loaded != NULL && (cpu->cntv_ctl & (CTL_ENABLE | CTL_IMASK)) == CTL_ENABLE;
+    return cpu->loaded != NULL && (cpu->cntv_ctl & (CNTV_ENABLE | CNTV_IMASK)) == CNTV_ENABLE;
 }
 
 bool lines_update(struct sim_machine *machine, unsigned index)

@@ -151,13 +151,9 @@ bool turns_over(struct sim_machine *machine)
 uint64_t turns_horizon(const struct sim_machine *machine)
 {
     uint64_t at = machine->until < machine->turn_end ? machine->until : machine->turn_end;
+    uint64_t event = sim_machine_next_event(machine);
 
-    for (unsigned cpu = 0; cpu < machine->nr_cpus; cpu++) {
-        uint64_t event = lines_next_event(machine, cpu);
-        if (event < at)
-            at = event;
-    }
-    return at;
+    return event < at ? event : at;
 }
 
 _Noreturn void turns_break(struct sim_machine *machine, const char *format, ...)

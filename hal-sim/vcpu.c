@@ -6,11 +6,6 @@
 #include "base/check.h"
 #include "hal-sim/internal.h"
 
-/* CNTV_CTL_EL0 (D17.9.23) */
-#define CTL_MASK    UINT64_C(3)
-#define CTL_ENABLE  UINT64_C(1)
-#define CTL_ISTATUS UINT64_C(4)
-
 static struct engine *engine_self(const struct sim_machine *machine)
 {
     return sim_host()->engine[machine->self];
@@ -27,7 +22,7 @@ void hal_vcpu_load(struct arch_vcpu *vcpu)
     cpu->loaded = vcpu;
     cpu->gic = vcpu->gic;
     cpu->gic.vmcr = vcpuif_vmcr_implemented(cpu->gic.vmcr);
-    cpu->cntv_ctl = vcpu->sys[ARCH_CNTV_CTL_EL0] & CTL_MASK;
+    cpu->cntv_ctl = vcpu->sys[ARCH_CNTV_CTL_EL0] & (CNTV_ENABLE | CNTV_IMASK);
     cpu->cntv_cval = vcpu->sys[ARCH_CNTV_CVAL_EL0];
     engine_load(engine_self(machine), vcpu);
     (void)lines_update(machine, machine->self);
@@ -35,9 +30,9 @@ void hal_vcpu_load(struct arch_vcpu *vcpu)
 
 static uint64_t vtimer_ctl(const struct sim_machine *machine, const struct sim_cpu *cpu)
 {
-    bool met = (cpu->cntv_ctl & CTL_ENABLE) != 0 && lines_vtimer_met(cpu, machine->now);
+    bool met = (cpu->cntv_ctl & CNTV_ENABLE) != 0 && lines_vtimer_met(cpu, machine->now);
 
-    return cpu->cntv_ctl | (met ? CTL_ISTATUS : 0);
+    return cpu->cntv_ctl | (met ? CNTV_ISTATUS : 0);
 }
 
 void hal_vcpu_put(struct arch_vcpu *vcpu)
@@ -113,7 +108,7 @@ void hal_vcpu_sysreg_set(struct arch_vcpu *vcpu, enum arch_sysreg reg, uint64_t 
     if (cpu == NULL)
         vcpu->sys[reg] = value;
     else if (reg == ARCH_CNTV_CTL_EL0)
-        cpu->cntv_ctl = value & CTL_MASK;
+        cpu->cntv_ctl = value & (CNTV_ENABLE | CNTV_IMASK);
     else if (reg == ARCH_CNTV_CVAL_EL0)
         cpu->cntv_cval = value;
     else
