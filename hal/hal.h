@@ -123,6 +123,10 @@ struct s2_tag {
 void hal_tlbi_range(const struct s2_tag *tag, ipa_t base, uint64_t len);
 /* Everything of that VMID. */
 void hal_tlbi_tag(const struct s2_tag *tag);
+/* Everything of that VMID, on this CPU only. */
+void hal_tlbi_local(const struct s2_tag *tag);
+/* Everything of all VMIDs, on all CPUs. */
+void hal_tlbi_all(void);
 
 enum hal_cache_op {
     HAL_CACHE_CLEAN,      /* to the point of coherency: a guest with caches off sees it */
@@ -147,6 +151,8 @@ uint32_t hal_irq_ack(void);
 void hal_irq_end(uint32_t intid, bool deactivate);
 /* Deactivates an interrupt whose priority was dropped before. */
 void hal_irq_deactivate(uint32_t intid);
+/* Makes a PPI of this CPU active, as if it had been acknowledged and its priority dropped. */
+void hal_irq_activate(uint32_t intid);
 /* Enables or disables delivery of `intid` to this CPU. SPIs are routed here. HV_ERR_RANGE if there
  * is no such INTID. */
 HV_MUST_CHECK hv_err hal_irq_enable(uint32_t intid, bool enable);

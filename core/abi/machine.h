@@ -16,6 +16,9 @@
     UINT64_C(0x00020000)                       /* one redistributor: RD_base and SGI_base frames */
 #define MACHINE_GICR_SIZE UINT64_C(0x00f60000) /* room for 123 redistributors */
 
+#define MACHINE_GITS_BASE UINT64_C(0x08080000)
+#define MACHINE_GITS_SIZE UINT64_C(0x00020000) /* control frame and translation frame */
+
 #define MACHINE_UART_BASE UINT64_C(0x09000000)
 #define MACHINE_UART_SIZE UINT64_C(0x00001000)
 #define MACHINE_UART_HZ   UINT32_C(24000000)
@@ -29,10 +32,12 @@
 #define MACHINE_INTID_VTIMER UINT32_C(27)
 #define MACHINE_INTID_UART   UINT32_C(33)
 
-/* SPIs that the guest's distributor implements (a multiple of 32, INTIDs 32..), as QEMU's virt: 256
- * SPIs and 32 private. */
-#define MACHINE_NR_SPIS 256u
+/* SPIs that the guest's distributor implements if its configuration does not say, as QEMU's virt,
+ * and at most: INTIDs 32 to 1019 (IHI 0069, 2.2). */
+#define MACHINE_NR_SPIS  256u
+#define MACHINE_MAX_SPIS 988u
 
-#define MACHINE_MAX_VCPUS 8u
+/* vCPUs of a VM: what Aff0 of an SGI's target list names without a range selector. */
+#define MACHINE_MAX_VCPUS 16u
 
 #endif

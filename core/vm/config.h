@@ -4,12 +4,17 @@
 #ifndef VM_CONFIG_H
 #define VM_CONFIG_H
 
+#include "abi/machine.h"
 #include <stdbool.h>
 #include <stdint.h>
 
-#define VM_NAME_MAX   32u /* with the terminator */
-#define HV_MAX_VMS    16u
-#define VM_MIN_MEMORY UINT64_C(0x100000) /* 1 MiB */
+#define VM_NAME_MAX       32u /* with the terminator */
+#define HV_MAX_VMS        16u
+#define VM_MIN_MEMORY     UINT64_C(0x100000) /* 1 MiB */
+#define VM_WEIGHT_MAX     1000u
+#define VM_WEIGHT_DEFAULT 100u
+#define HV_MIN_VMIDS      2u
+#define HV_MAX_VMIDS      0xffffu /* what VMIDs of 16 bits give, without 0 */
 
 /* Bytes that live as long as the hypervisor; data is NULL if there are none. */
 struct vm_blob {
@@ -28,10 +33,26 @@ struct vm_config {
     bool has_initrd_address;
     uint64_t kernel_address; /* IPA */
     uint64_t initrd_address; /* IPA */
+    uint32_t weight;         /* share of CPU time of each vCPU, 1..VM_WEIGHT_MAX; 0: default */
+    uint32_t spis;           /* of its distributor, 1..MACHINE_MAX_SPIS; 0: default */
+    /* Bit n: vCPU i may run on pCPU n; 0: on all. Bits of pCPUs that there are not mean nothing. */
+    uint64_t affinity[MACHINE_MAX_VCPUS];
+    uint64_t quota; /* bytes of memory in all that it may cost; 0: what its kind needs */
+    bool stopped;   /* made, but not started with the machine */
+};
+
+/* What of several guests' output is shown; a machine with one VM shows all of it as it is. */
+enum hv_console_mode {
+    HV_CONSOLE_PREFIX, /* whole lines of all guests, each with its VM's name */
+    HV_CONSOLE_FOCUS,  /* the guest in focus, as it is */
 };
 
 struct hv_config {
     const char *log; /* log_set_levels() specification; NULL: defaults */
+    enum hv_console_mode console;
+    bool no_escape; /* Ctrl-A means nothing to the hypervisor */
+    uint32_t pcpus; /* use at most so many physical CPUs; 0: all */
+    uint32_t vmids; /* use at most so many VMIDs, HV_MIN_VMIDS..HV_MAX_VMIDS; 0: all */
     uint32_t nr_vms;
     struct vm_config vm[HV_MAX_VMS];
 };

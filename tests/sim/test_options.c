@@ -139,9 +139,9 @@ CASE(options, sizes)
 
 CASE(options, values_refused)
 {
-    REFUSE("--smp 0: must be a number from 1 to 8", "--kernel=K", "--smp", "0");
-    REFUSE("from 1 to 8", "--kernel=K", "--smp=9");
-    REFUSE("from 1 to 8", "--kernel=K", "--smp=two");
+    REFUSE("--smp 0: must be a number from 1 to 16", "--kernel=K", "--smp", "0");
+    REFUSE("from 1 to 16", "--kernel=K", "--smp=17");
+    REFUSE("from 1 to 16", "--kernel=K", "--smp=two");
     REFUSE("from 1 to 64", "B", "--pcpus=65");
     REFUSE("cortex-a57 or max", "B", "--cpu=host");
     REFUSE("--seed -1: not a number below 2^64", "B", "--seed", "-1");

@@ -123,8 +123,9 @@ CASE(bundle, bad_numbers)
                "/vms/linux: memory-size: more than 48 bits of address hold");
     expect_bad(VM, "vcpus", "\0\0\0\0\0\0\0\1", 8, HV_ERR_FORMAT,
                "/vms/linux: vcpus: 8 bytes long, must be 4");
-    expect_bad(VM, "vcpus", "\0\0\0\0", 4, HV_ERR_RANGE, "/vms/linux: vcpus: 0, must be 1 to 8");
-    expect_bad(VM, "vcpus", "\0\0\0\x09", 4, HV_ERR_RANGE, "/vms/linux: vcpus: 9, must be 1 to 8");
+    expect_bad(VM, "vcpus", "\0\0\0\0", 4, HV_ERR_RANGE, "/vms/linux: vcpus: 0, must be 1 to 16");
+    expect_bad(VM, "vcpus", "\0\0\0\x11", 4, HV_ERR_RANGE,
+               "/vms/linux: vcpus: 17, must be 1 to 16");
     expect_bad(VM, "kernel-address", "\x40\x20\0\0", 4, HV_ERR_FORMAT,
                "/vms/linux: kernel-address: 4 bytes long, must be 8: /bits/ 64 <...>");
     expect_bad(VM, "initrd-address", "", 0, HV_ERR_FORMAT,
