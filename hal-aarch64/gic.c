@@ -198,6 +198,15 @@ void hal_irq_deactivate(uint32_t intid)
     isb();
 }
 
+void hal_irq_activate(uint32_t intid)
+{
+    volatile char *sgi = (volatile char *)percpu_self()->gicr + GICR_SGI_BASE;
+
+    mmio_write32(sgi, GICD_ISACTIVER, UINT32_C(1) << (intid % 32));
+    /* No RWP waits for it: a load from the same place comes behind the store. */
+    (void)mmio_read32(sgi, GICD_ISACTIVER);
+}
+
 hv_err hal_irq_enable(uint32_t intid, bool enable)
 {
     struct percpu *cpu = percpu_self();

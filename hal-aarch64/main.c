@@ -3,6 +3,7 @@
 #include "abi/psci.h"
 #include "arch/idreg.h"
 #include "base/bits.h"
+#include "base/lock.h"
 #include "hal/hal.h"
 #include "internal.h"
 
@@ -83,6 +84,11 @@ void hal_cpu_idle(void)
 void hal_cpu_relax(void)
 {
     __asm__ volatile("yield" ::: "memory");
+}
+
+void lock_relax(void)
+{
+    hal_cpu_relax();
 }
 
 /* ICC_SGI1R_EL1 (IHI 0069, 12.2.16): Aff3.Aff2.Aff1, and one bit of the target list for Aff0. INTID

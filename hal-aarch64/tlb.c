@@ -56,6 +56,22 @@ void hal_tlbi_tag(const struct s2_tag *tag)
     return_vmid(tag, previous);
 }
 
+void hal_tlbi_local(const struct s2_tag *tag)
+{
+    uint64_t previous = borrow_vmid(tag);
+
+    __asm__ volatile("tlbi vmalls12e1" ::: "memory");
+    return_vmid(tag, previous);
+}
+
+void hal_tlbi_all(void)
+{
+    dsb(ishst);
+    __asm__ volatile("tlbi alle1is" ::: "memory");
+    dsb(ish);
+    isb();
+}
+
 static uint64_t line_size(unsigned ctr_lsb)
 {
     return UINT64_C(4) << bits_get(sysreg_read(ctr_el0), ctr_lsb + 3, ctr_lsb);

@@ -7,6 +7,7 @@
 #ifndef HAL_SIM_INTERNAL_H
 #define HAL_SIM_INTERNAL_H
 
+#include "base/lock_held.h"
 #include "hal-sim/engine.h"
 #include "hal-sim/fiber.h"
 #include "hal-sim/irqchip.h"
@@ -44,6 +45,7 @@ struct sim_cpu {
     uint32_t time_readings;  /* of hal_time_now() since a guest ran or the CPU idled */
     uint32_t exits_then;     /* in a row at exit_time */
     uint64_t exit_time;      /* machine->now at the last hal_vcpu_run() */
+    struct lock_held held;   /* core's */
 };
 
 struct sim_range {
@@ -139,6 +141,9 @@ uint64_t lines_next_event(const struct sim_machine *machine, unsigned cpu);
 /* CNTVCT_EL0 of the vCPU that is loaded, at machine time `now`. */
 uint64_t lines_virtual_count(const struct sim_cpu *cpu, uint64_t now);
 bool lines_vtimer_met(const struct sim_cpu *cpu, uint64_t now);
+
+/* locks.c: a lock that core holds on this CPU, in `what`, is a failed check. */
+void locks_expect_none(const char *what);
 
 /* guest.c: what the engine asks for while a guest runs. */
 extern const struct engine_ops guest_engine_ops;

@@ -111,6 +111,14 @@ bool irqchip_end(struct irqchip *chip, unsigned cpu, uint32_t intid, bool deacti
     return true;
 }
 
+bool irqchip_activate(struct irqchip *chip, unsigned cpu, uint32_t intid)
+{
+    if (intid < FIRST_PPI || intid >= FIRST_SPI || chip->running[cpu] == intid)
+        return false;
+    set_bit(&chip->cpu[cpu].active, intid, true);
+    return true;
+}
+
 void irqchip_deactivate(struct irqchip *chip, unsigned cpu, uint32_t intid)
 {
     struct irqchip_bank *bank = find_bank(chip, cpu, intid);

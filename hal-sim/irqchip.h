@@ -48,5 +48,7 @@ uint32_t irqchip_ack(struct irqchip *chip, unsigned cpu);
 /* False if `intid` is not what this CPU acknowledged last: a broken duty of core. */
 bool irqchip_end(struct irqchip *chip, unsigned cpu, uint32_t intid, bool deactivate);
 void irqchip_deactivate(struct irqchip *chip, unsigned cpu, uint32_t intid);
+/* hal_irq_activate(). False if `intid` is no PPI, or acknowledged and not ended: a broken duty. */
+bool irqchip_activate(struct irqchip *chip, unsigned cpu, uint32_t intid);
 
 #endif

@@ -259,6 +259,8 @@ hv_err hal_init(const struct hal_platform *platform)
 
 _Noreturn void hal_halt(enum hal_halt_reason reason)
 {
+    if (reason != HAL_HALT_PANIC)
+        locks_expect_none("hal_halt()");
     turns_halt(sim_machine(), reason);
 }
 
@@ -329,6 +331,13 @@ void hal_irq_deactivate(uint32_t intid)
     struct sim_machine *machine = sim_machine();
 
     irqchip_deactivate(&machine->irqchip, machine->self, intid);
+}
+
+void hal_irq_activate(uint32_t intid)
+{
+    struct sim_machine *machine = sim_machine();
+
+    HV_CHECK(irqchip_activate(&machine->irqchip, machine->self, intid));
 }
 
 hv_err hal_irq_enable(uint32_t intid, bool enable)

@@ -260,13 +260,24 @@ void hal_pt_sync(void)
 }
 
 /* An engine's TLB has no VMIDs: what is invalidated is more than what was asked for. */
-void hal_tlbi_tag(const struct s2_tag *tag)
+void hal_tlbi_all(void)
 {
     const struct sim_machine *machine = sim_machine();
 
-    (void)tag;
     for (unsigned cpu = 0; cpu < machine->nr_cpus; cpu++)
         engine_flush_tlb(sim_host()->engine[cpu]);
+}
+
+void hal_tlbi_tag(const struct s2_tag *tag)
+{
+    (void)tag;
+    hal_tlbi_all();
+}
+
+void hal_tlbi_local(const struct s2_tag *tag)
+{
+    (void)tag;
+    engine_flush_tlb(sim_host()->engine[sim_machine()->self]);
 }
 
 void hal_tlbi_range(const struct s2_tag *tag, ipa_t base, uint64_t len)

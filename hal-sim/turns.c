@@ -187,6 +187,7 @@ void hal_cpu_idle(void)
     struct sim_machine *machine = sim_machine();
     struct sim_cpu *cpu = sim_cpu_self(machine);
 
+    locks_expect_none("hal_cpu_idle()");
     cpu->time_readings = 0;
     cpu->state = SIM_CPU_IDLE;
     while (!lines_update(machine, machine->self))
@@ -246,6 +247,7 @@ _Noreturn void hal_cpu_stop(void)
     struct sim_cpu *cpu = sim_cpu_self(machine);
 
     HV_CHECK(cpu->loaded == NULL);
+    locks_expect_none("hal_cpu_stop()");
     cpu->hyp_deadline = HAL_TIMER_NEVER;
     cpu->state = SIM_CPU_OFF;
     for (;;)

@@ -244,6 +244,7 @@ void hal_vcpu_run(struct arch_vcpu *vcpu, struct arch_exit *exit)
     struct sim_machine *machine = sim_machine();
 
     HV_CHECK(sim_cpu_self(machine)->loaded == vcpu);
+    locks_expect_none("hal_vcpu_run()");
     sim_cpu_self(machine)->time_readings = 0;
     machine->stats.exits++;
     check_progress(machine, sim_cpu_self(machine));

@@ -180,12 +180,22 @@ hv_err hal_init(const struct hal_platform *platform)
     return HV_OK;
 }
 
+/* A way out of the middle of core leaves its locks behind: they are not this CPU's any more. */
+static void forget_locks(const struct lock_held held[FAKEHAL_CPUS])
+{
+    for (unsigned i = 0; i < FAKEHAL_CPUS; i++)
+        fakehal()->cpu[i].held = held[i];
+}
+
 enum fakehal_end fakehal_catch(void (*fn)(void *ctx), void *ctx)
 {
     jmp_buf env;
+    struct lock_held held[FAKEHAL_CPUS];
     void *volatile outer = fakehal()->catcher;
     fakehal()->catcher = &env;
     enum fakehal_end end;
+    for (unsigned i = 0; i < FAKEHAL_CPUS; i++)
+        held[i] = fakehal()->cpu[i].held;
     switch (setjmp(env)) {
     case 0:
         fn(ctx);
@@ -205,6 +215,8 @@ enum fakehal_end fakehal_catch(void (*fn)(void *ctx), void *ctx)
         break;
     }
     fakehal()->catcher = outer;
+    if (end != FAKEHAL_RETURNED)
+        forget_locks(held);
     return end;
 }
 
@@ -229,6 +241,8 @@ bool fakehal_expect_fail(void (*fn)(void *ctx), void *ctx)
 _Noreturn void hal_halt(enum hal_halt_reason reason)
 {
     struct fakehal *hal = fakehal();
+    if (reason != HAL_HALT_PANIC)
+        fakehal_no_lock("hal_halt()");
     if (hal->catcher == NULL)
         fakehal_fail("hal_halt(%d) that no test expects; console:\n%s", (int)reason,
                      hal->out != NULL ? hal->out : "");
@@ -339,6 +353,16 @@ void hal_tlbi_range(const struct s2_tag *tag, ipa_t base, uint64_t len)
 void hal_tlbi_tag(const struct s2_tag *tag)
 {
     tlbi(FAKEHAL_TLBI_TAG, tag, 0, 0);
+}
+
+void hal_tlbi_local(const struct s2_tag *tag)
+{
+    tlbi(FAKEHAL_TLBI_LOCAL, tag, 0, 0);
+}
+
+void hal_tlbi_all(void)
+{
+    tlbi(FAKEHAL_TLBI_ALL, &(struct s2_tag){0}, 0, 0);
 }
 
 void hal_cache_op(const void *ptr, uint64_t len, enum hal_cache_op op)

@@ -12,6 +12,7 @@
 #ifndef FAKEHAL_FAKEHAL_H
 #define FAKEHAL_FAKEHAL_H
 
+#include "base/lock_held.h"
 #include "hal/hal.h"
 #include <stdbool.h>
 #include <stddef.h>
@@ -28,13 +29,16 @@
 
 enum fakehal_kind {
     FAKEHAL_PT_SYNC,
-    FAKEHAL_TLBI_RANGE,     /* addr: IPA, len, tag */
-    FAKEHAL_TLBI_TAG,       /* tag */
+    FAKEHAL_TLBI_RANGE, /* addr: IPA, len, tag */
+    FAKEHAL_TLBI_TAG,   /* tag */
+    FAKEHAL_TLBI_LOCAL, /* tag */
+    FAKEHAL_TLBI_ALL,
     FAKEHAL_CACHE_OP,       /* addr: PA (or the pointer, if it is in no arena), len, op */
     FAKEHAL_IRQ_ACK,        /* addr: INTID; not recorded when nothing was pending */
     FAKEHAL_IRQ_END,        /* addr: INTID, len: deactivate */
     FAKEHAL_IRQ_DEACTIVATE, /* addr: INTID; by hal_irq_deactivate() or by fakehal_gic_eoi() of a
                                hardware LR */
+    FAKEHAL_IRQ_ACTIVATE,   /* addr: INTID */
     FAKEHAL_IRQ_ENABLE,     /* addr: INTID, len: enable */
     FAKEHAL_TIMER_ARM,      /* addr: deadline */
     FAKEHAL_KICK,           /* addr: CPU */
@@ -97,6 +101,7 @@ struct fakehal_cpu {
     void *entry_arg;
     uint64_t kicks;
     uint64_t idles;
+    struct lock_held held; /* core's locks */
 };
 
 enum fakehal_end {
@@ -124,6 +129,7 @@ struct fakehal {
     hv_err start_result; /* set by tests: what hal_cpu_start() returns where it could succeed */
     void (*relax)(void *ctx); /* set by tests: called by hal_cpu_relax() */
     void *relax_ctx;
+    bool locks_unwatched; /* set by tests whose threads all are CPU `self` */
 
     /* vCPUs */
     struct fakehal_step *script; /* FIFO */
@@ -203,6 +209,9 @@ bool fakehal_expect_check(void (*fn)(void *ctx), void *ctx);
 bool fakehal_expect_fail(void (*fn)(void *ctx), void *ctx);
 
 /* --- CPUs --- */
+
+/* For the files of fakehal: fails the test if core holds a lock on this CPU. */
+void fakehal_no_lock(const char *what);
 
 /*
  * Does what a CPU that hal_cpu_start() has switched on would do by itself: becomes it, and calls

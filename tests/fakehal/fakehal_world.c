@@ -4,6 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define FIRST_PPI 16u
+#define FIRST_SPI 32u
+
 static struct fakehal_cpu *cpu_at(unsigned cpu)
 {
     if (cpu >= FAKEHAL_CPUS)
@@ -81,6 +84,17 @@ void hal_irq_deactivate(uint32_t intid)
     cpu->active[intid] = false;
 }
 
+void hal_irq_activate(uint32_t intid)
+{
+    struct fakehal_cpu *cpu = self();
+    if (intid < FIRST_PPI || intid >= FIRST_SPI)
+        fakehal_fail("hal_irq_activate(%u): not a PPI", intid);
+    if (cpu->running == intid)
+        fakehal_fail("hal_irq_activate(%u) before hal_irq_end()", intid);
+    fakehal_record_add(FAKEHAL_IRQ_ACTIVATE)->addr = intid;
+    cpu->active[intid] = true;
+}
+
 hv_err hal_irq_enable(uint32_t intid, bool enable)
 {
     if (intid >= FAKEHAL_INTIDS)
@@ -122,6 +136,7 @@ void hal_cpu_idle(void)
 {
     struct fakehal *hal = fakehal();
     struct fakehal_cpu *cpu = self();
+    fakehal_no_lock("hal_cpu_idle()");
     fakehal_record_add(FAKEHAL_IDLE);
     cpu->idles++;
     if (hal->idle != NULL) {
@@ -235,6 +250,7 @@ void hal_trace(const struct trace_record *record)
         fakehal_fail("hal_trace() although hal_trace_enabled() is false");
     if (record->pcpu != hal->self)
         fakehal_fail("hal_trace() on CPU %u of a record of CPU %u", hal->self, record->pcpu);
+    fakehal_no_lock("hal_trace()");
     if (self()->running != HAL_INTID_NONE)
         fakehal_fail("hal_trace() before interrupt %u was ended", self()->running);
     if (hal->trace_len == hal->trace_cap) {
