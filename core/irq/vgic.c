@@ -33,6 +33,8 @@ static void cpu_init(struct vgic *vgic, uint32_t cpu)
     for (uint32_t intid = 0; intid < GIC_NR_PRIVATE; intid++)
         irq_init(&c->private_irq[intid], intid, cpu);
     atomic_init(&c->dirty, true);
+    atomic_init(&c->loaded, false);
+    c->hw_mapped = 0;
 }
 
 hv_err vgic_init(struct vgic *vgic, const struct vgic_config *config)
@@ -113,10 +115,28 @@ void vgic_cpu_mark(struct vgic *vgic, unsigned cpu, struct vgic_irq *only, unsig
         vgic->kick(vgic->kick_ctx, cpu);
 }
 
+/* It stays where the guest may have taken it, or has: its vCPU's flush moves it when it can. */
+static bool irq_is_bound(const struct vgic_irq *irq)
+{
+    return irq->lr >= 0 || irq->active || irq->hw_active;
+}
+
+/* Out of the queue of a vCPU that perhaps does not run for long, and must not look at it then. */
+static void irq_dequeue(struct vgic *vgic, struct vgic_irq *irq)
+{
+    struct vgic_cpu *c = &vgic->cpu[irq->cpu];
+    if (c->only == irq)
+        c->only = NULL;
+    list_remove(&irq->queue);
+}
+
 static bool irq_is_in_play(struct vgic *vgic, struct vgic_irq *irq)
 {
-    if (vgic_irq_is_queued(irq))
-        return true;
+    if (vgic_irq_is_queued(irq)) {
+        if (irq->target == irq->cpu || irq_is_bound(irq))
+            return true;
+        irq_dequeue(vgic, irq);
+    }
     if (irq->target == VGIC_NO_CPU || !vgic_irq_is_wanted(irq))
         return false;
     irq_enqueue(vgic, irq, irq->target);
@@ -165,6 +185,7 @@ void vgic_map_hw(struct vgic *vgic, unsigned cpu, uint32_t intid, uint32_t hw_in
     HV_CHECK(hw_intid >= GIC_NR_SGIS && hw_intid < GIC_INTID_FIRST_SPECIAL);
     spinlock_lock(&vgic->lock);
     irq->hw_intid = hw_intid;
+    vgic->cpu[cpu].hw_mapped |= UINT32_C(1) << intid;
     spinlock_unlock(&vgic->lock);
 }
 

@@ -74,10 +74,12 @@ struct vgic_cpu {
     uint64_t hcr;          /* the bits of ICH_HCR_EL2 that this module sets */
     struct vgic_irq *only; /* while dirty: all that changed, or NULL: anything may have */
     uint32_t lr_used;      /* bit n: lr[n] is not NULL */
+    uint32_t hw_mapped;    /* bit n: private_irq[n] is tied by vgic_map_hw() */
     uint32_t waker;
-    bool last;          /* the last redistributor of the frame row */
-    bool overflow;      /* more interrupts want a list register than there are */
-    _Atomic bool dirty; /* list registers may have to change before the vCPU runs on */
+    bool last;           /* the last redistributor of the frame row */
+    bool overflow;       /* more interrupts want a list register than there are */
+    _Atomic bool dirty;  /* list registers may have to change before the vCPU runs on */
+    _Atomic bool loaded; /* between vgic_load() and vgic_unload() */
 };
 
 struct vgic {
@@ -163,19 +165,24 @@ bool vgic_redist_access(struct vgic *vgic, struct mmio_access *access);
  */
 void vgic_send_sgi(struct vgic *vgic, unsigned cpu, uint64_t value, bool group1);
 
-/* Brings the list registers up to date; cheap if nothing changed. Own pCPU, before each
- * hal_vcpu_run(). */
+/*
+ * Brackets of the time in which the vCPU is loaded. vgic_load() comes before hal_vcpu_load(): what
+ * the guest has taken of hardware interrupts and not ended becomes active on this pCPU, too.
+ * vgic_unload() comes after hal_vcpu_put(), when the guest's timer asks for nothing any more: takes
+ * over what the guest did to its list registers, so that others read the present state, and ends
+ * the active state of those hardware interrupts here, which whoever is loaded next needs. A vCPU
+ * may be loaded on a different pCPU each time. Own pCPU.
+ */
+void vgic_load(struct vgic *vgic, unsigned cpu);
+void vgic_unload(struct vgic *vgic, unsigned cpu);
+
+/* Brings the list registers up to date; cheap if nothing changed. The vCPU is loaded on this pCPU;
+ * before each hal_vcpu_run(). */
 void vgic_flush(struct vgic *vgic, unsigned cpu);
 static inline bool vgic_needs_flush(const struct vgic *vgic, unsigned cpu)
 {
     return atomic_load_explicit(&vgic->cpu[cpu].dirty, memory_order_relaxed);
 }
-
-/*
- * Takes over what the guest did to its list registers since the last look, so that other vCPUs read
- * the present state of its interrupts. Own pCPU, before hal_vcpu_put().
- */
-void vgic_sync(struct vgic *vgic, unsigned cpu);
 
 /* The maintenance interrupt arrived: looks at all list registers now, which ends its cause. The
  * vCPU is loaded on this pCPU. */

@@ -320,14 +320,60 @@ void vgic_flush(struct vgic *vgic, unsigned cpu)
     spinlock_unlock(&vgic->lock);
 }
 
-/* --- Looks from outside --- */
+/* --- Load and unload --- */
 
-void vgic_sync(struct vgic *vgic, unsigned cpu)
+/* `hw_active` is written on the vCPU's own pCPU alone, which therefore reads it without the lock.
+ */
+static void cpu_each_hw_active(const struct vgic_cpu *c, void (*call)(uint32_t hw_intid))
 {
-    spinlock_lock(&vgic->lock);
-    vgic_cpu_fold(&vgic->cpu[cpu]);
-    spinlock_unlock(&vgic->lock);
+    for (uint32_t mapped = c->hw_mapped; mapped != 0; mapped &= mapped - 1) {
+        const struct vgic_irq *irq = &c->private_irq[__builtin_ctz(mapped)];
+        if (irq->hw_active)
+            call(irq->hw_intid);
+    }
 }
+
+void vgic_load(struct vgic *vgic, unsigned cpu)
+{
+    struct vgic_cpu *c = &vgic->cpu[cpu];
+    atomic_store_explicit(&c->loaded, true, memory_order_relaxed);
+    cpu_each_hw_active(c, hal_irq_activate);
+}
+
+/*
+ * Off the list registers, so that while the vCPU waits for its turn everybody can change or move
+ * what its guest has not taken. What is active there stays.
+ */
+static void cpu_strip(struct vgic *vgic, struct vgic_cpu *c, unsigned cpu)
+{
+    for (uint32_t used = c->lr_used; used != 0; used &= used - 1) {
+        struct vgic_irq *irq = c->lr[__builtin_ctz(used)];
+        if (irq->active)
+            continue;
+        if (irq->target != irq->cpu) {
+            irq_migrate(vgic, c, irq, cpu);
+            continue;
+        }
+        irq_retire(c, irq);
+        if (vgic_irq_is_queued(irq))
+            vgic_cpu_mark(vgic, cpu, NULL, cpu);
+    }
+}
+
+void vgic_unload(struct vgic *vgic, unsigned cpu)
+{
+    struct vgic_cpu *c = &vgic->cpu[cpu];
+    if (c->lr_used != 0 || (c->hcr & ICH_HCR_LRENPIE) != 0) {
+        spinlock_lock(&vgic->lock);
+        vgic_cpu_fold(c);
+        cpu_strip(vgic, c, cpu);
+        spinlock_unlock(&vgic->lock);
+    }
+    atomic_store_explicit(&c->loaded, false, memory_order_relaxed);
+    cpu_each_hw_active(c, hal_irq_deactivate);
+}
+
+/* --- Looks from outside --- */
 
 void vgic_maintenance(struct vgic *vgic, unsigned cpu)
 {

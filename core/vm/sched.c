@@ -95,15 +95,11 @@ void sched_unload(struct pcpu *pcpu)
 
     if (vcpu == NULL)
         return;
-    vgic_sync(&vcpu->vm->vgic, vcpu->index);
     hal_vcpu_put(&vcpu->arch);
+    vgic_unload(&vcpu->vm->vgic, vcpu->index);
     pcpu->loaded = NULL;
-    if (vcpu->state != VCPU_OFF)
-        return;
-    /* If it stopped while it handled its virtual timer's interrupt, nobody else would deactivate
-     * that, and whoever runs here next would get none. */
-    hal_irq_deactivate(pcpu->hv->platform.timer_virt_intid);
-    atomic_store(&vcpu->power, VCPU_POWER_OFF);
+    if (vcpu->state == VCPU_OFF)
+        atomic_store(&vcpu->power, VCPU_POWER_OFF);
 }
 
 /* The first runnable vCPU, out of the queue. Those of VMs that another pCPU ended drop out. */
@@ -137,6 +133,7 @@ struct vcpu *sched_next(struct pcpu *pcpu)
     if (vcpu == NULL)
         return NULL;
     if (pcpu->loaded == NULL) {
+        vgic_load(&vcpu->vm->vgic, vcpu->index);
         hal_vcpu_load(&vcpu->arch);
         pcpu->loaded = vcpu;
     }

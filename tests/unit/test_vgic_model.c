@@ -97,13 +97,14 @@ static void check_hardware(void)
 {
     for (; m.log_seen < fakehal()->log_len; m.log_seen++) {
         const struct fakehal_record *record = fakehal_log(m.log_seen);
-        if (record->kind != FAKEHAL_IRQ_DEACTIVATE)
+        if (record->kind != FAKEHAL_IRQ_DEACTIVATE && record->kind != FAKEHAL_IRQ_ACTIVATE)
             continue;
         unsigned cpu = (unsigned)record->addr - HW_BASE;
         cr_assert_lt(cpu, m.cpus);
-        cr_assert_eq(record->cpu, cpu, "deactivated on another CPU");
-        cr_assert(m.irq[cpu][TIMER].hw_active, "deactivated, but not active");
-        m.irq[cpu][TIMER].hw_active = false;
+        bool active = record->kind == FAKEHAL_IRQ_ACTIVATE;
+        cr_assert_eq(record->cpu, cpu, "changed on another CPU");
+        cr_assert_neq(m.irq[cpu][TIMER].hw_active, active, "active before: %d", active);
+        m.irq[cpu][TIMER].hw_active = active;
     }
 }
 
@@ -265,9 +266,10 @@ static void step(void)
         check_state(by, cpu, intid);
     else if (what < 97)
         settle();
-    else if (what < 98)
-        vgic_sync(&gic, fakehal()->self = cpu);
-    else if (what < 99)
+    else if (what < 98) {
+        vgic_unload(&gic, fakehal()->self = cpu);
+        vgic_load(&gic, cpu);
+    } else if (what < 99)
         fakehal_gic_enable(&vcpus[cpu], false,
                            (uint8_t)(m.pmr[cpu] = 8 * (16 + (unsigned)rand() % 16)));
     else

@@ -62,6 +62,7 @@ static inline void setup_gic(unsigned cpus, unsigned spis, unsigned lrs)
         .cpu = gic_cpu, .spi = gic_spi, .nr_cpus = cpus, .nr_spis = spis, .kick = fixture_kick};
     cr_assert_eq(vgic_init(&gic, &config), HV_OK);
     for (unsigned i = 0; i < cpus; i++) {
+        vgic_load(&gic, i);
         vgic_flush(&gic, i);
         fakehal_gic_enable(&vcpus[i], false, 0xf8);
     }
