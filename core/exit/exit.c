@@ -39,17 +39,17 @@ static void exit_undefined(struct vcpu *vcpu, const struct arch_exit *exit)
     vcpu_inject_undefined(vcpu);
 }
 
-/* WFI and WFE are hints (D1.5): with nothing to wait for WFI goes on. WFE yields the pCPU, as the
- * event it waits for comes from another vCPU. */
+/* WFI and WFE are hints (D1.5): with nothing to wait for WFI goes on. WFE traps only while others
+ * wait for the pCPU, one of which may make the event that it waits for. */
 static void exit_wfx(struct vcpu *vcpu, const struct arch_exit *exit)
 {
     enum esr_wfx kind = esr_decode_wfx(exit->esr);
 
     vcpu_skip_trapped(vcpu, exit->esr);
     if (kind == ESR_WFE || kind == ESR_WFET)
-        vcpu->pcpu->resched = true;
-    else if (!vgic_has_pending(&vcpu->vm->vgic, vcpu->index))
-        sched_block(vcpu);
+        sched_yield(vcpu);
+    else
+        sched_wait(vcpu);
 }
 
 static void exit_hvc(struct vcpu *vcpu, const struct arch_exit *exit)
@@ -142,7 +142,7 @@ __attribute__((always_inline)) static inline void exit_vtimer_irq(struct pcpu *p
     if (vcpu != NULL) {
         vgic_raise_hw(&vcpu->vm->vgic, vcpu->index, MACHINE_INTID_VTIMER);
         vcpu->vtimer_raised = true;
-        if (__builtin_expect(vcpu->state == VCPU_BLOCKED, 1))
+        if (pcpu->current != vcpu)
             sched_wake(vcpu);
     }
     /* It stays active until the guest deactivates it through its list register. */
@@ -226,7 +226,7 @@ static void exit_broken(struct vcpu *vcpu, const struct arch_exit *exit)
 }
 
 /* exit_dispatch() within the loop, where a call would be a tenth of the cheapest exit. */
-__attribute__((always_inline)) static inline void exit_handle(struct vcpu *vcpu,
+__attribute__((always_inline)) static inline void exit_handle(struct pcpu *pcpu, struct vcpu *vcpu,
                                                               const struct arch_exit *exit)
 {
     if (exit->kind == ARCH_EXIT_SYNC) {
@@ -234,7 +234,7 @@ __attribute__((always_inline)) static inline void exit_handle(struct vcpu *vcpu,
             exit_sample_vtimer(vcpu);
         exit_handlers[esr_ec(exit->esr)](vcpu, exit);
     } else if (exit->kind == ARCH_EXIT_IRQ || exit->kind == ARCH_EXIT_FIQ) {
-        exit_interrupt(vcpu->pcpu);
+        exit_interrupt(pcpu);
     } else {
         exit_broken(vcpu, exit);
     }
@@ -242,7 +242,7 @@ __attribute__((always_inline)) static inline void exit_handle(struct vcpu *vcpu,
 
 void exit_dispatch(struct vcpu *vcpu, const struct arch_exit *exit)
 {
-    exit_handle(vcpu, exit);
+    exit_handle(vcpu->pcpu, vcpu, exit);
 }
 
 /* exit_interrupt(), which says what it was. */
@@ -284,19 +284,17 @@ __attribute__((always_inline)) static inline void exit_run_vcpu(struct pcpu *pcp
         if (traced)
             exit_dispatch_traced(vcpu, &exit);
         else
-            exit_handle(vcpu, &exit);
+            exit_handle(pcpu, vcpu, &exit);
     } while (!pcpu->resched);
 }
 
 __attribute__((always_inline)) static inline void exit_run_all(struct pcpu *pcpu, bool traced)
 {
-    struct hv *hv = pcpu->hv;
-
-    while (hv->nr_running != 0) {
+    while (!hv_start_managing(pcpu)) {
         struct vcpu *vcpu = sched_next(pcpu);
         if (vcpu != NULL) {
             exit_run_vcpu(pcpu, vcpu, traced);
-        } else {
+        } else if (!pcpu->resched) {
             hal_cpu_idle();
             exit_interrupt(pcpu);
         }
@@ -310,12 +308,9 @@ static __attribute__((noinline)) void exit_run_traced(struct pcpu *pcpu)
 
 void exit_run(struct pcpu *pcpu)
 {
-    /* Before the look at nr_running: whoever takes that to 0 afterwards sees it, and kicks. */
-    pcpu->running = true;
     if (hal_trace_enabled())
         exit_run_traced(pcpu);
     else
         exit_run_all(pcpu, false);
-    pcpu->running = false;
     sched_unload(pcpu);
 }

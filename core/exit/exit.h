@@ -22,8 +22,8 @@ void exit_end_vm(struct vcpu *vcpu, uint64_t esr);
  */
 void exit_interrupt(struct pcpu *pcpu);
 
-/* Runs the vCPUs of this pCPU until no VM of the hypervisor is running. Nothing is loaded on
- * return. */
+/* Runs vCPUs on this pCPU until it has become the manager (hv_start_managing()), or is to go
+ * offline (pcpu->leave). Nothing is loaded on return. */
 void exit_run(struct pcpu *pcpu);
 
 #endif

@@ -83,8 +83,7 @@ void psci_cpu_suspend(struct vcpu *vcpu)
         return;
     }
     smccc_return(vcpu, PSCI_SUCCESS);
-    if (!vgic_has_pending(&vcpu->vm->vgic, vcpu->index))
-        sched_block(vcpu);
+    sched_wait(vcpu);
 }
 
 /* 5.6 */

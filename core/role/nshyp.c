@@ -8,23 +8,13 @@
 #include "base/check.h"
 #include "base/fmt.h"
 #include "boot/bundle.h"
-#include "boot/image.h"
 #include "boot/platform.h"
 #include "dev/console.h"
-#include "dev/registry.h"
-#include "exit/exit.h"
 #include "hal/hal.h"
+#include "role/manager.h"
 #include "role/ram.h"
 #include "vm/hv.h"
-#include "vm/sched.h"
 #include <string.h>
-
-/*
- * What this role runs, until one pCPU can serve several vCPUs: they need a time slice, the watch
- * over the virtual timers of those that are not loaded, and VMs reaped while others run.
- */
-#define NSHYP_MAX_VMS   1u
-#define NSHYP_MAX_VCPUS 1u
 
 #define FDT_HEADER_SIZE  40u
 #define FDT_HEADER_MAGIC UINT32_C(0xd00dfeed)
@@ -34,7 +24,7 @@ struct nshyp {
     struct hv hv;
     struct console console;
     struct hv_config config;
-    bool failed; /* a VM was stopped, or could not be started: the machine's end is no good one */
+    struct manager manager;
 };
 
 static uint64_t log_micros(void *ctx)
@@ -131,32 +121,6 @@ static void init_memory(struct hv *hv, const struct hal_boot *boot)
         give_up(hv, "cannot set up the page pool", hv_err_str(err));
 }
 
-static void init_pcpus(struct hv *hv)
-{
-    for (uint32_t cpu = 0; cpu < hv->platform.nr_cpus; cpu++)
-        sched_init_pcpu(hv, cpu);
-}
-
-static void check_limits(struct hv *hv, const struct hv_config *config)
-{
-    char reason[BUNDLE_REASON_MAX];
-
-    if (config->nr_vms > NSHYP_MAX_VMS) {
-        (void)fmt_snprintf(reason, sizeof(reason),
-                           "/vms: %u VMs: this version runs one VM with one vCPU", config->nr_vms);
-        give_up(hv, "VM bundle refused", reason);
-    }
-    for (uint32_t slot = 0; slot < config->nr_vms; slot++) {
-        const struct vm_config *vm = &config->vm[slot];
-        if (vm->vcpus <= NSHYP_MAX_VCPUS)
-            continue;
-        (void)fmt_snprintf(reason, sizeof(reason),
-                           "/vms/%s: vcpus: %u: this version runs one VM with one vCPU", vm->name,
-                           vm->vcpus);
-        give_up(hv, "VM bundle refused", reason);
-    }
-}
-
 static void read_bundle(struct hv *hv, struct hv_config *config)
 {
     char reason[BUNDLE_REASON_MAX];
@@ -169,87 +133,11 @@ static void read_bundle(struct hv *hv, struct hv_config *config)
         give_up(hv, "VM bundle", "the machine's initrd does not lie in its RAM");
     if (bundle_parse(blob, hv->platform.initrd.size, config, reason) != HV_OK)
         give_up(hv, "VM bundle refused", reason);
-    check_limits(hv, config);
     if (config->log != NULL && log_set_levels(&hv->log, config->log) != HV_OK)
         give_up(hv, "VM bundle refused", "/halcyon: log: not a level specification");
     /* Not before the bundle has said whether it is to be seen. */
     log_write(&hv->log, LOG_MOD_BOOT, LOG_INFO, "%u CPUs, %llu MiB of RAM free",
               hv->platform.nr_cpus, (unsigned long long)(page_pool_free_pages(&hv->pool) >> 8));
-}
-
-/* Makes, loads and starts one VM. The reason of a failure is logged here or below. */
-static hv_err launch(struct hv *hv, uint32_t slot, const struct vm_config *config)
-{
-    char reason[IMAGE_REASON_MAX];
-    struct image_layout layout;
-    struct vm *vm;
-    hv_err err = image_layout(config, &layout, reason);
-
-    if (err != HV_OK) {
-        log_write(&hv->log, LOG_MOD_BOOT, LOG_ERROR, "%s: %s", config->name, reason);
-        return err;
-    }
-    err = vm_create(hv, config, (uint16_t)(slot + 1), &vm);
-    if (err != HV_OK)
-        return err;
-    err = dev_create_all(vm);
-    if (err == HV_OK)
-        err = image_load(vm, &layout);
-    if (err != HV_OK) {
-        log_write(&hv->log, LOG_MOD_BOOT, LOG_ERROR, "%s: cannot be loaded: %s", config->name,
-                  hv_err_str(err));
-        vm_destroy(vm);
-        return err;
-    }
-    hv->vm[slot] = vm;
-    vm_start(vm, ipa(layout.kernel), layout.dtb);
-    return HV_OK;
-}
-
-/* Starts the VM of `slot`, or says that it is "not started" or "not restarted". */
-static void start(struct nshyp *self, uint32_t slot, const char *failure)
-{
-    const struct vm_config *config = &self->config.vm[slot];
-
-    if (launch(&self->hv, slot, config) == HV_OK)
-        return;
-    self->failed = true;
-    log_write(&self->hv.log, LOG_MOD_ROLE, LOG_ERROR, "%s: %s", config->name, failure);
-}
-
-/* Destroys the VMs that have ended, and makes those anew that asked for a reset. */
-static void reap(struct nshyp *self)
-{
-    struct hv *hv = &self->hv;
-
-    for (uint32_t slot = 0; slot < hv->nr_vms; slot++) {
-        struct vm *vm = hv->vm[slot];
-        uint32_t state;
-
-        if (vm == NULL || vm->state == VM_RUNNING)
-            continue;
-        state = vm->state;
-        hv->vm[slot] = NULL;
-        vm_destroy(vm);
-        if (state == VM_CRASHED)
-            self->failed = true;
-        else if (state == VM_RESET)
-            start(self, slot, "not restarted");
-    }
-}
-
-static _Noreturn void run(struct nshyp *self)
-{
-    struct hv *hv = &self->hv;
-
-    while (hv->nr_running > 0) {
-        exit_run(&hv->pcpu[hal_cpu_self()]);
-        reap(self);
-    }
-    log_write(&hv->log, LOG_MOD_ROLE, LOG_NOTICE, "machine off: %s",
-              self->failed ? "no VM is left, some were stopped or not started"
-                           : "all VMs powered off");
-    hal_halt(HAL_HALT_OFF);
 }
 
 _Noreturn void core_main(const struct hal_boot *boot)
@@ -265,12 +153,17 @@ _Noreturn void core_main(const struct hal_boot *boot)
     discover(hv, boot);
     init_machine(hv, &self->console);
     init_memory(hv, boot);
-    init_pcpus(hv);
     read_bundle(hv, &self->config);
     hv->nr_vms = self->config.nr_vms;
-    for (uint32_t slot = 0; slot < hv->nr_vms; slot++)
-        start(self, slot, "not started");
-    if (hv->nr_running == 0)
+    if (self->config.pcpus != 0 && self->config.pcpus < hv->platform.nr_cpus)
+        hv->platform.nr_cpus = self->config.pcpus;
+    self->manager = (struct manager){.hv = hv, .config = &self->config};
+    /* Nobody else manages until this pCPU runs VMs itself. */
+    hv->managing = true;
+    manager_start_pcpus(&self->manager);
+    if (manager_start_vms(&self->manager) == 0)
         give_up(hv, "no VM could be started", "see above");
-    run(self);
+    hv_post_work(hv);
+    hv->managing = false;
+    manager_run(&self->manager, &hv->pcpu[hal_cpu_self()]);
 }

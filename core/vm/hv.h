@@ -5,6 +5,7 @@
 
 #include "arch/idreg.h"
 #include "base/list.h"
+#include "base/lock.h"
 #include "base/log.h"
 #include "base/random.h"
 #include "hal/platform.h"
@@ -12,24 +13,33 @@
 #include "vm/config.h"
 #include "vm/timer.h"
 #include "vm/vm.h"
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 struct console; /* dev/console.h */
 
-/* A physical CPU. Its own data: another pCPU only posts vCPUs to it, and kicks it. */
+/* A physical CPU. */
 struct pcpu {
-    struct hv *hv; /* set by sched_init_pcpu() */
+    struct hv *hv; /* set by sched_init_pcpu(), as cpu */
     uint32_t cpu;
-    _Atomic bool running; /* in exit_run(), where a kick is understood */
-    _Atomic(struct vcpu *)
-        posted;   /* to be woken, linked by posted_next: by sched_wake() elsewhere */
-    bool resched; /* ask sched_next() before anything runs on: set whenever `current` stops running
-                   */
+
+    /* Its own: no other pCPU touches it. */
+    bool resched;         /* ask sched_next() before anything runs on */
     struct vcpu *current; /* in state VCPU_RUNNING here, or NULL */
     struct vcpu *loaded;  /* whose registers are in the CPU, or NULL */
-    struct list_node runq;
+    uint64_t charged;     /* the counter when `current` was charged for its time last */
+    struct timer slice;   /* the end of `current`'s time, while others wait */
     struct timer_queue timers;
+
+    /* Anybody's. */
+    struct spinlock lock;       /* rank sched: runq, and the vCPUs whose home this is (vm/vcpu.h) */
+    struct list_node runq;      /* of vCPUs in state VCPU_RUNNABLE */
+    struct vcpu *running;       /* `current`, for the others, under the lock */
+    bool preempt;               /* the first of runq goes before the running one; under the lock */
+    _Atomic uint32_t nr_queued; /* in runq */
+    _Atomic bool leave;         /* it is to go offline */
+    _Atomic uint64_t passes;    /* calls of sched_next(): see sched_quiesce() */
 };
 
 struct hv {
@@ -39,12 +49,29 @@ struct hv {
     struct hal_platform platform;
     struct arch_idregs idregs;       /* the CPU's */
     struct arch_idregs guest_idregs; /* as every guest sees them */
-    struct random random;            /* seeds for guests */
+    struct random random;            /* seeds for guests: the manager's */
     struct console *console;
-    struct vm *vm[HV_MAX_VMS];
-    uint32_t nr_vms;             /* slots in use */
-    _Atomic uint32_t nr_running; /* VMs in state VM_RUNNING */
+    struct vm *vm[HV_MAX_VMS]; /* written by the manager */
+    uint32_t nr_vms;           /* slots in use */
+    _Atomic uint64_t online;   /* bit n: pCPU n runs vCPUs */
+    _Atomic uint64_t idle;     /* bit n: pCPU n has nothing to run; a kick makes it look for work */
+    _Atomic bool work;         /* there is something for the manager to do: hv_post_work() */
+    _Atomic bool managing;     /* a pCPU is the manager now */
     struct pcpu pcpu[PLATFORM_MAX_CPUS];
 };
+
+/*
+ * VMs are made, ended and destroyed by one pCPU at a time, the manager: whichever finds work posted
+ * and nobody at it. Posts that something is to be done; any pCPU, any lock held.
+ */
+void hv_post_work(struct hv *hv);
+
+/*
+ * True for the one pCPU that is the manager from now on, until hv_stop_managing(): because there is
+ * work, or because it is to go offline, which only the manager may.
+ */
+bool hv_start_managing(struct pcpu *pcpu);
+/* False if more was posted meanwhile: then it stays the manager. */
+bool hv_stop_managing(struct pcpu *pcpu);
 
 #endif

@@ -3,6 +3,7 @@
 #include "abi/machine.h"
 #include "hal/hal.h"
 #include "vm/hv.h"
+#include "vm/sched.h"
 
 /* The timer condition, as the pseudocode's CheckTimerConditions(): counter and comparator are
  * unsigned. */
@@ -11,8 +12,7 @@ static bool ptimer_met(const struct ptimer *ptimer)
     return (ptimer->ctl & CNT_CTL_ENABLE) != 0 && hal_time_now() >= ptimer->cval;
 }
 
-/* The interrupt line, and the software timer for the moment when it will rise. */
-static void ptimer_update(struct ptimer *ptimer)
+void ptimer_update(struct ptimer *ptimer)
 {
     struct vcpu *vcpu = ptimer->vcpu;
     bool signals = (ptimer->ctl & (CNT_CTL_ENABLE | CNT_CTL_IMASK)) == CNT_CTL_ENABLE;
@@ -20,14 +20,24 @@ static void ptimer_update(struct ptimer *ptimer)
 
     if (signals && !met)
         timer_start(&vcpu->pcpu->timers, &ptimer->timer, ptimer->cval);
-    else if (timer_active(&ptimer->timer))
-        timer_cancel(&vcpu->pcpu->timers, &ptimer->timer);
+    else
+        timer_cancel(&ptimer->timer);
     vgic_set_level(&vcpu->vm->vgic, vcpu->index, MACHINE_INTID_PTIMER, signals && met);
 }
 
+void ptimer_move(struct ptimer *ptimer)
+{
+    if (ptimer->ctl != 0)
+        ptimer_update(ptimer);
+}
+
+/* The vCPU may be in another pCPU by now. */
 static void ptimer_expired(struct timer *timer)
 {
-    ptimer_update(list_entry(timer, struct ptimer, timer));
+    struct vcpu *vcpu = list_entry(timer, struct ptimer, timer)->vcpu;
+
+    atomic_fetch_or(&vcpu->requests, VCPU_REQ_PTIMER);
+    sched_wake(vcpu);
 }
 
 void ptimer_init(struct ptimer *ptimer, struct vcpu *vcpu)

@@ -2,7 +2,8 @@
 /*
  * The EL1 physical timer of a vCPU (CNTP_*_EL0), trapped and emulated over the pCPU's timer queue;
  * its interrupt is PPI 30, level-triggered. The virtual timer is not emulated: the guest owns the
- * hardware's. Arm ARM DDI 0487, D11.2.4. Only the pCPU that runs the vCPU may call.
+ * hardware's. Arm ARM DDI 0487, D11.2.4. Only the pCPU that runs the vCPU may call; what expires
+ * elsewhere is a request to it.
  */
 #ifndef VM_PTIMER_H
 #define VM_PTIMER_H
@@ -24,7 +25,12 @@ struct ptimer {
 };
 
 void ptimer_init(struct ptimer *ptimer, struct vcpu *vcpu); /* disabled */
-uint64_t ptimer_read_ctl(struct ptimer *ptimer);            /* with ISTATUS */
+/* Its condition may have changed: sets the interrupt line, and the software timer for the moment
+ * when it will rise. */
+void ptimer_update(struct ptimer *ptimer);
+/* The vCPU was loaded here: takes the software timer along. */
+void ptimer_move(struct ptimer *ptimer);
+uint64_t ptimer_read_ctl(struct ptimer *ptimer); /* with ISTATUS */
 void ptimer_write_ctl(struct ptimer *ptimer, uint64_t value);
 uint64_t ptimer_read_cval(struct ptimer *ptimer);
 void ptimer_write_cval(struct ptimer *ptimer, uint64_t value);

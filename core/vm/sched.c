@@ -1,142 +1,251 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
-#include "vm/sched.h"
+/* Waking, waiting, and the choice of who runs. What a queue is: sched_queue.c. Loading and letting
+ * go: sched_switch.c. */
+#include "arch/el2.h"
 #include "hal/hal.h"
+#include "vm/sched_priv.h"
+
+static void slice_expired(struct timer *timer)
+{
+    struct pcpu *pcpu = list_entry(timer, struct pcpu, slice);
+
+    pcpu->resched = true;
+}
 
 void sched_init_pcpu(struct hv *hv, uint32_t cpu)
 {
     struct pcpu *pcpu = &hv->pcpu[cpu];
 
-    pcpu->hv = hv;
-    pcpu->cpu = cpu;
-    atomic_init(&pcpu->running, false);
-    atomic_init(&pcpu->posted, NULL);
-    pcpu->resched = false;
-    pcpu->current = NULL;
-    pcpu->loaded = NULL;
-    list_init(&pcpu->runq);
+    *pcpu = (struct pcpu){.hv = hv, .cpu = cpu};
+    timer_init(&pcpu->slice, slice_expired);
     timer_queue_init(&pcpu->timers);
+    spinlock_init(&pcpu->lock, LOCK_RANK_SCHED);
+    list_init(&pcpu->runq);
 }
 
-/* sched_wake() on the vCPU's own pCPU. */
-static void sched_enqueue(struct pcpu *pcpu, struct vcpu *vcpu)
-{
-    uint32_t pending = VCPU_POWER_PENDING;
+/* --- To run, and not to run --- */
 
-    if (vcpu->state == VCPU_OFF) {
-        if (!atomic_compare_exchange_strong(&vcpu->power, &pending, VCPU_POWER_ON))
-            return;
-    } else if (vcpu->state != VCPU_BLOCKED) {
-        return;
-    }
-    vcpu->state = VCPU_RUNNABLE;
-    list_insert_before(&pcpu->runq, &vcpu->runq);
-    pcpu->resched = true;
+void sched_start(struct vcpu *vcpu)
+{
+    sched_send(vcpu->vm->hv, vcpu);
 }
 
-/* Hands it to its pCPU: a stack without a lock, which only grows here and is only emptied there. */
-static void sched_post(struct pcpu *pcpu, struct vcpu *vcpu)
+/* With the rest of a slice it goes before the one that runs. */
+static void make_runnable(struct pcpu *home, struct vcpu *vcpu)
 {
-    if (!atomic_exchange(&vcpu->posted, true)) {
-        struct vcpu *head = atomic_load(&pcpu->posted);
-        do {
-            vcpu->posted_next = head;
-        } while (!atomic_compare_exchange_weak(&pcpu->posted, &head, vcpu));
-    }
-    hal_cpu_kick(pcpu->cpu);
+    home->preempt = home->preempt || vcpu->budget > 0;
+    sched_insert(home, vcpu);
+    sched_call(home, vcpu);
 }
 
-static void sched_take_posted(struct pcpu *pcpu)
+static void wake(struct vcpu *vcpu, bool resting)
 {
-    if (atomic_load_explicit(&pcpu->posted, memory_order_relaxed) == NULL)
-        return;
-    struct vcpu *vcpu = atomic_exchange(&pcpu->posted, NULL);
-    while (vcpu != NULL) {
-        struct vcpu *next = vcpu->posted_next;
-        /* From here on it may be posted again. */
-        atomic_store(&vcpu->posted, false);
-        sched_enqueue(pcpu, vcpu);
-        vcpu = next;
+    struct pcpu *home = sched_lock_home(vcpu);
+
+    if (vcpu->state == VCPU_BLOCKED || (resting && vcpu->state == VCPU_PARKED)) {
+        make_runnable(home, vcpu);
+    } else if (vcpu->state == VCPU_RUNNING) {
+        vcpu->woken = true;
+        if (home->cpu == hal_cpu_self())
+            home->resched = true;
+        else
+            hal_cpu_kick(home->cpu);
     }
+    spinlock_unlock(&home->lock);
 }
 
 void sched_wake(struct vcpu *vcpu)
 {
-    struct pcpu *pcpu = vcpu->pcpu;
-
-    if (pcpu->cpu == hal_cpu_self())
-        sched_enqueue(pcpu, vcpu);
-    else
-        sched_post(pcpu, vcpu);
+    wake(vcpu, false);
 }
 
-void sched_block(struct vcpu *vcpu)
+void sched_rouse(struct vcpu *vcpu)
 {
-    vcpu->state = VCPU_BLOCKED;
-    vcpu->pcpu->current = NULL;
-    vcpu->pcpu->resched = true;
+    wake(vcpu, true);
 }
 
-void sched_remove(struct vcpu *vcpu)
+/* The running vCPU stops running as `state`: nobody else changes it while it runs. */
+static void stop_running(struct vcpu *vcpu, enum vcpu_state state)
 {
     struct pcpu *pcpu = vcpu->pcpu;
 
-    list_remove(&vcpu->runq);
-    if (timer_active(&vcpu->ptimer.timer))
-        timer_cancel(&pcpu->timers, &vcpu->ptimer.timer);
-    if (pcpu->current == vcpu)
-        pcpu->current = NULL;
-    vcpu->state = VCPU_OFF;
+    vcpu->state = state;
+    pcpu->current = NULL;
+    pcpu->running = NULL;
     pcpu->resched = true;
 }
 
-void sched_unload(struct pcpu *pcpu)
+/*
+ * A wake between the look and the lock leaves `woken`. One that comes with an interrupt follows the
+ * look under the vGIC's lock, so that it follows the clearing too; whatever else wakes leaves its
+ * reason where it is looked for here.
+ */
+void sched_wait(struct vcpu *vcpu)
 {
-    struct vcpu *vcpu = pcpu->loaded;
+    struct pcpu *home = vcpu->pcpu;
 
-    if (vcpu == NULL)
+    atomic_store_explicit(&vcpu->woken, false, memory_order_relaxed);
+    if (vgic_has_pending(&vcpu->vm->vgic, vcpu->index))
         return;
-    hal_vcpu_put(&vcpu->arch);
-    vgic_unload(&vcpu->vm->vgic, vcpu->index);
-    pcpu->loaded = NULL;
-    if (vcpu->state == VCPU_OFF)
-        atomic_store(&vcpu->power, VCPU_POWER_OFF);
+    spinlock_lock(&home->lock);
+    if (!vcpu->woken && vcpu->requests == 0 && vcpu->vm->state == VM_RUNNING)
+        stop_running(vcpu, VCPU_BLOCKED);
+    spinlock_unlock(&home->lock);
 }
 
-/* The first runnable vCPU, out of the queue. Those of VMs that another pCPU ended drop out. */
-static struct vcpu *sched_pick(struct pcpu *pcpu)
+void sched_stop(struct vcpu *vcpu)
+{
+    struct pcpu *home = vcpu->pcpu;
+
+    spinlock_lock(&home->lock);
+    stop_running(vcpu, VCPU_OFF);
+    spinlock_unlock(&home->lock);
+}
+
+/* The first of the same VM comes to the front: it may be the one that is waited for. */
+void sched_yield(struct vcpu *vcpu)
+{
+    struct pcpu *home = vcpu->pcpu;
+
+    spinlock_lock(&home->lock);
+    for (struct list_node *pos = home->runq.next; pos != &home->runq; pos = pos->next) {
+        if (list_entry(pos, struct vcpu, runq)->vm != vcpu->vm)
+            continue;
+        list_remove(pos);
+        list_insert_before(home->runq.next, pos);
+        break;
+    }
+    vcpu->budget = vcpu->budget > 0 ? 0 : vcpu->budget;
+    home->resched = true;
+    spinlock_unlock(&home->lock);
+}
+
+/* --- The choice --- */
+
+static void charge(struct pcpu *pcpu)
+{
+    uint64_t now = hal_time_now();
+
+    if (pcpu->current != NULL) {
+        pcpu->current->budget -= (int64_t)(now - pcpu->charged);
+        pcpu->current->runtime += now - pcpu->charged;
+    }
+    pcpu->charged = now;
+}
+
+/* What becomes of a vCPU that was to run, if its VM does not. */
+static bool vm_lets_run(const struct vcpu *vcpu, enum vcpu_state *instead)
+{
+    uint32_t state = vcpu->vm->state;
+
+    *instead = state == VM_PAUSED ? VCPU_PARKED : VCPU_OFF;
+    return state == VM_RUNNING;
+}
+
+/* The first of the queue whose VM runs, out of it. The others rest, or are gone. */
+static struct vcpu *take_first(struct pcpu *pcpu)
 {
     while (!list_empty(&pcpu->runq)) {
         struct vcpu *vcpu = list_entry(pcpu->runq.next, struct vcpu, runq);
-        list_remove(&vcpu->runq);
-        if (vcpu->vm->state == VM_RUNNING)
+        enum vcpu_state instead;
+        sched_extract(pcpu, vcpu);
+        if (vm_lets_run(vcpu, &instead))
             return vcpu;
-        sched_remove(vcpu);
+        vcpu->state = instead;
+        if (instead == VCPU_OFF && !vcpu->loaded)
+            vcpu_gone(vcpu);
     }
     return NULL;
 }
 
-struct vcpu *sched_next(struct pcpu *pcpu)
+/* The current one, if it may go on: with a new slice if nobody waits. */
+static struct vcpu *keep_current(struct pcpu *pcpu)
 {
     struct vcpu *vcpu = pcpu->current;
+    enum vcpu_state instead;
 
-    sched_take_posted(pcpu);
-    if (vcpu != NULL) {
-        vcpu->state = VCPU_RUNNABLE;
-        list_insert_before(&pcpu->runq, &vcpu->runq);
-    }
-    vcpu = sched_pick(pcpu);
-    pcpu->current = vcpu;
-    pcpu->resched = false;
-    if (pcpu->loaded != NULL && (pcpu->loaded != vcpu) &&
-        (vcpu != NULL || pcpu->loaded->state == VCPU_OFF))
-        sched_unload(pcpu);
     if (vcpu == NULL)
         return NULL;
-    if (pcpu->loaded == NULL) {
-        vgic_load(&vcpu->vm->vgic, vcpu->index);
-        hal_vcpu_load(&vcpu->arch);
-        pcpu->loaded = vcpu;
+    if (!vm_lets_run(vcpu, &instead)) {
+        stop_running(vcpu, instead);
+        return NULL;
     }
-    vcpu->state = VCPU_RUNNING;
     return vcpu;
+}
+
+static struct vcpu *choose(struct pcpu *pcpu)
+{
+    spinlock_lock(&pcpu->lock);
+    struct vcpu *current = keep_current(pcpu);
+    struct vcpu *next = NULL;
+    if (current == NULL || current->budget <= 0 || pcpu->preempt)
+        next = take_first(pcpu);
+    pcpu->preempt = false;
+    if (next == NULL)
+        next = current;
+    if (next != NULL) {
+        if (next->budget <= 0)
+            sched_refill(pcpu, next);
+        next->state = VCPU_RUNNING;
+        next->loaded = true;
+    }
+    pcpu->current = next;
+    pcpu->running = next;
+    if (next != NULL)
+        sched_offer(pcpu);
+    spinlock_unlock(&pcpu->lock);
+    return next;
+}
+
+/* Says that it is idle before it looks: see sched_call(). */
+static struct vcpu *choose_elsewhere(struct pcpu *pcpu)
+{
+    atomic_fetch_or(&pcpu->hv->idle, sched_bit(pcpu));
+    struct vcpu *next = NULL;
+    struct vcpu *stolen;
+    /* It goes the usual way: its VM may have ended meanwhile. */
+    while (next == NULL && (stolen = sched_steal(pcpu)) != NULL) {
+        spinlock_lock(&pcpu->lock);
+        sched_insert(pcpu, stolen);
+        spinlock_unlock(&pcpu->lock);
+        next = choose(pcpu);
+    }
+    return next;
+}
+
+/* Others wait: `current` has a slice, and its spinning is of interest. */
+static void share(struct pcpu *pcpu, struct vcpu *vcpu, bool changed)
+{
+    bool others = atomic_load_explicit(&pcpu->nr_queued, memory_order_relaxed) != 0;
+    uint64_t hcr = vcpu->arch.config.hcr_el2;
+
+    if (!others)
+        timer_cancel(&pcpu->slice);
+    else if (changed || !timer_active(&pcpu->slice))
+        timer_start(&pcpu->timers, &pcpu->slice, pcpu->charged + (uint64_t)vcpu->budget);
+    vcpu->arch.config.hcr_el2 = others ? hcr | HCR_TWE : hcr & ~HCR_TWE;
+    if (vcpu->arch.config.hcr_el2 != hcr && pcpu->loaded == vcpu)
+        hal_vcpu_config_sync(&vcpu->arch);
+}
+
+struct vcpu *sched_next(struct pcpu *pcpu)
+{
+    const struct vcpu *before = pcpu->current;
+
+    atomic_fetch_add_explicit(&pcpu->passes, 1, memory_order_release);
+    pcpu->resched = false;
+    charge(pcpu);
+    struct vcpu *next = choose(pcpu);
+    if (next == NULL)
+        next = choose_elsewhere(pcpu);
+    if (next == NULL) {
+        timer_cancel(&pcpu->slice);
+        sched_switch(pcpu, NULL);
+        return NULL;
+    }
+    if ((atomic_load_explicit(&pcpu->hv->idle, memory_order_relaxed) & sched_bit(pcpu)) != 0)
+        atomic_fetch_and(&pcpu->hv->idle, ~sched_bit(pcpu));
+    sched_switch(pcpu, next);
+    share(pcpu, next, next != before);
+    return next;
 }

@@ -1,35 +1,60 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /*
- * Which vCPU a pCPU runs. One run queue a pCPU; a blocked vCPU is in none. A vCPU stays loaded
- * while it idles, so that its hardware timer can wake it.
+ * Which vCPU a pCPU runs: docs/scheduler.md. One run queue a pCPU, under its lock (rank sched). A
+ * vCPU belongs to its home pCPU: whose lock guards where the scheduler has it, and where it runs
+ * next unless an idle pCPU steals it. A vCPU stays loaded while it waits and nothing else is to
+ * run, so that its hardware timer can wake it.
  */
 #ifndef VM_SCHED_H
 #define VM_SCHED_H
 
 #include "vm/hv.h"
 
-/* Takes a physical CPU into use, with nothing to run. */
+/* Takes a physical CPU into use, with nothing to run; it is offline. */
 void sched_init_pcpu(struct hv *hv, uint32_t cpu);
+/* This pCPU runs vCPUs from now on. */
+void sched_online(struct pcpu *pcpu);
+/*
+ * This pCPU runs none any more: gives those it has to others. HV_ERR_BUSY, and it goes on, if one
+ * of them may run nowhere else. The hardware may be stopped afterwards.
+ */
+HV_MUST_CHECK hv_err sched_offline(struct pcpu *pcpu);
+
+/* True if one of the pCPUs that are online may run it. */
+bool sched_can_run(const struct hv *hv, uint64_t affinity);
 
 /*
- * Puts a vCPU that is blocked, or off with its power-on pending, into the run queue of its pCPU, as
- * runnable; one in another state stays as it is. On another pCPU than the vCPU's it is posted to
- * that one, which is kicked. Any pCPU; takes no lock, so that any may be held.
+ * Puts a vCPU that is off, with its registers as they are to be, into a run queue: that of the pCPU
+ * of its affinity with the least to do. Any pCPU; no lock of rank sched or higher is held.
+ */
+void sched_start(struct vcpu *vcpu);
+/*
+ * There is something for it to look at: it is made runnable if it waits, and leaves the guest if it
+ * runs. Any pCPU; takes its home's lock, so that locks of lower rank may be held.
  */
 void sched_wake(struct vcpu *vcpu);
-/* The running vCPU waits for an interrupt. */
-void sched_block(struct vcpu *vcpu);
-/* Takes a vCPU out of scheduling, because it powers off or its VM has ended, and stops its timers.
- * It is this pCPU's. Its registers stay loaded until sched_next() or sched_unload(), which then
- * mark its power off. */
-void sched_remove(struct vcpu *vcpu);
+/* Its VM runs no more, or no longer rests: sched_wake(), also for one that rests. */
+void sched_rouse(struct vcpu *vcpu);
+
+/* The running vCPU waits for an interrupt, unless one is pending. Own pCPU, as the next two. */
+void sched_wait(struct vcpu *vcpu);
+/* The running vCPU spins: lets another one run, of the same VM if one waits here. */
+void sched_yield(struct vcpu *vcpu);
+/* The running vCPU powers off, once sched_next() or sched_unload() has let go of its registers. */
+void sched_stop(struct vcpu *vcpu);
 
 /*
- * The vCPU to run now on this pCPU, loaded and in state VCPU_RUNNING; NULL if none is runnable.
- * Only its own pCPU calls.
+ * The vCPU to run now on this pCPU, loaded and in state VCPU_RUNNING, with what was asked of it
+ * done; NULL if none is runnable here or to be stolen. Only its own pCPU calls.
  */
 struct vcpu *sched_next(struct pcpu *pcpu);
-/* Unloads whatever vCPU is loaded on this pCPU. */
+/* Lets go of every vCPU on this pCPU: the running one goes back into the queue. */
 void sched_unload(struct pcpu *pcpu);
+
+/*
+ * Waits until every other pCPU has passed through sched_next(): then none is still in the middle of
+ * what it did before the call (a timer's `expired`, an interrupt of the console). No lock is held.
+ */
+void sched_quiesce(struct hv *hv);
 
 #endif

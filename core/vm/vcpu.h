@@ -10,6 +10,7 @@
 #include "base/addr.h"
 #include "base/list.h"
 #include "vm/ptimer.h"
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -18,12 +19,13 @@ struct pcpu;
 struct sysreg_row;
 struct mmio_region;
 
-/* Where the scheduler has it. Only its own pCPU reads or writes it. */
+/* Where the scheduler has it. */
 enum vcpu_state {
     VCPU_OFF,      /* nowhere */
-    VCPU_RUNNABLE, /* in its pCPU's run queue */
-    VCPU_RUNNING,  /* its pCPU's current one */
-    VCPU_BLOCKED,  /* in WFI, until an interrupt */
+    VCPU_RUNNABLE, /* in its home's run queue, or on the way into one */
+    VCPU_RUNNING,  /* its home's current one, or just preempted there */
+    VCPU_BLOCKED,  /* waits, until sched_wake() */
+    VCPU_PARKED,   /* rests until its VM is resumed */
 };
 
 /* Power state as PSCI means it (DEN 0022, 5.7.2: the values of AFFINITY_INFO). OFF -> PENDING under
@@ -31,24 +33,44 @@ enum vcpu_state {
  * go of the registers. */
 enum vcpu_power { VCPU_POWER_ON = 0, VCPU_POWER_OFF = 1, VCPU_POWER_PENDING = 2 };
 
+/* What others ask of the pCPU that has a vCPU's registers, before it runs on: bits of requests. */
+enum vcpu_request {
+    VCPU_REQ_PTIMER = 1, /* its physical timer's condition may hold */
+    VCPU_REQ_RESUME = 2, /* it wakes from power-down, at resume_entry */
+};
+
 struct vcpu {
     struct arch_vcpu arch;
     struct vm *vm;
-    struct pcpu *pcpu;      /* the pCPU whose run queue it belongs to */
-    uint32_t index;         /* within the VM */
-    uint32_t state;         /* enum vcpu_state */
-    _Atomic uint32_t power; /* enum vcpu_power */
+    uint32_t index;    /* within the VM */
+    uint32_t weight;   /* 1..VM_WEIGHT_MAX */
+    uint64_t affinity; /* bit n: it may run on pCPU n */
+
+    /* The scheduler's: guarded by the home's lock. While it is RUNNING, its home writes them, and
+     * reads them without the lock. */
+    _Atomic(struct pcpu *) pcpu; /* its home; changes while it is in no CPU */
+    _Atomic uint32_t state;      /* enum vcpu_state */
+    bool loaded;                 /* its registers are in its home, or about to be */
+    _Atomic bool woken;          /* sched_wake() came while it was RUNNING */
+    int64_t budget;              /* of its slice, in ticks; negative: owed */
+    uint64_t runtime;            /* ticks that it was RUNNING in all */
     struct list_node runq;
-    struct vcpu *posted_next; /* in pcpu->posted */
-    _Atomic bool posted;      /* another pCPU has put it there */
-    bool os_lock;             /* OSLSR_EL1.OSLK as the guest set it */
+
+    _Atomic uint32_t power;    /* enum vcpu_power */
+    _Atomic uint32_t requests; /* enum vcpu_request, or-ed; then sched_wake() */
+    ipa_t resume_entry;        /* of VCPU_REQ_RESUME */
+    uint64_t resume_context;
+
+    /* Its own pCPU's. */
+    bool os_lock; /* OSLSR_EL1.OSLK as the guest set it */
     bool
         vtimer_raised; /* the virtual timer's interrupt came, and its line was not seen low since */
     bool injected;     /* core made it take an exception; cleared by who wants to know */
     const struct mmio_region *last_region; /* of vm->bus: where the last device access went */
     const struct sysreg_row *last_sysreg;  /* exit/sysreg_trap.c: the last one found, or NULL */
     struct ptimer ptimer;
-    uint64_t stuck_pc; /* the vector that the last injected exception went to */
+    struct timer vtimer_watch; /* its virtual timer's deadline, while it waits and is not loaded */
+    uint64_t stuck_pc;         /* the vector that the last injected exception went to */
     uint32_t stuck_count;
 };
 
@@ -60,6 +82,10 @@ struct vcpu {
  * 0022, 6.4). The vCPU is powered off. The configuration, the list registers, which are the vGIC's,
  * and ICH_HCR_EL2 stay. */
 void vcpu_reset(struct vcpu *vcpu, ipa_t entry, uint64_t arg);
+
+/* It is powered off now, or its VM has ended, and its registers are in no CPU: the last touch by
+ * its pCPU. For the scheduler. */
+void vcpu_gone(struct vcpu *vcpu);
 
 /* Past the AArch64 instruction that trapped, as if it had been executed: a software step is due
  * (D2.12) and a branch target has been checked (D8.12). */

@@ -61,12 +61,29 @@ static bool vm_gicr_access(void *dev, struct mmio_access *access)
     return vgic_redist_access(dev, access);
 }
 
-/* The vGIC's kick: may come from any pCPU, with the vGIC's lock held. */
+/* The vGIC's kick: may come from any pCPU, with the vGIC's lock held. The one that is running here
+ * looks at its interrupts before it goes on. */
 static void vm_kick(void *ctx, unsigned cpu)
 {
     struct vm *vm = ctx;
+    struct vcpu *vcpu = &vm->vcpu[cpu];
 
-    sched_wake(&vm->vcpu[cpu]);
+    if (vm->hv->pcpu[hal_cpu_self()].current != vcpu)
+        sched_wake(vcpu);
+}
+
+/* The hardware's timer says the rest, once it is loaded. */
+static void vtimer_due(struct timer *timer)
+{
+    sched_wake(list_entry(timer, struct vcpu, vtimer_watch));
+}
+
+/* pCPUs that there are; 0 stands for all. */
+static uint64_t vm_affinity(const struct hv *hv, uint64_t wanted)
+{
+    uint64_t all = UINT64_MAX >> (64 - hv->platform.nr_cpus);
+
+    return wanted != 0 ? wanted & all : all;
 }
 
 static void vm_init_vcpu(struct vm *vm, uint32_t index)
@@ -76,12 +93,15 @@ static void vm_init_vcpu(struct vm *vm, uint32_t index)
 
     vcpu->vm = vm;
     vcpu->index = index;
-    vcpu->pcpu = &vm->hv->pcpu[0];
-    vcpu->state = VCPU_OFF;
+    vcpu->weight = vm->config->weight != 0 ? vm->config->weight : VM_WEIGHT_DEFAULT;
+    vcpu->affinity = vm_affinity(hv, vm->config->affinity[index]);
+    atomic_init(&vcpu->pcpu, &vm->hv->pcpu[__builtin_ctzll(vcpu->affinity)]);
+    atomic_init(&vcpu->state, VCPU_OFF);
     atomic_init(&vcpu->power, VCPU_POWER_OFF);
-    atomic_init(&vcpu->posted, false);
+    atomic_init(&vcpu->requests, 0);
     list_init(&vcpu->runq);
     ptimer_init(&vcpu->ptimer, vcpu);
+    timer_init(&vcpu->vtimer_watch, vtimer_due);
     vcpu->last_region = &vm->bus.region[0];
     vcpu->arch.gic.hcr = ICH_HCR_EN;
     vcpu->arch.config = (struct arch_vcpu_config){
@@ -136,12 +156,15 @@ static hv_err vm_init_vgic(struct vm *vm, struct vgic_cpu *cpu, struct vgic_irq 
 }
 
 /* What can be known to be wrong before anything is allocated. */
-static hv_err vm_check(const struct vm_config *config)
+static hv_err vm_check(const struct hv *hv, const struct vm_config *config)
 {
     if (config->vcpus == 0 || config->vcpus > MACHINE_MAX_VCPUS)
         return HV_ERR_INVAL;
     if (config->memory < VM_MIN_MEMORY || !is_aligned(config->memory, PAGE_SIZE))
         return HV_ERR_INVAL;
+    for (uint32_t i = 0; i < config->vcpus; i++)
+        if (vm_affinity(hv, config->affinity[i]) == 0)
+            return HV_ERR_INVAL;
     return HV_OK;
 }
 
@@ -161,7 +184,8 @@ static hv_err vm_alloc(struct hv *hv, const struct vm_config *config, uint16_t i
     vm->block_order = order;
     vm->id = id;
     vm->nr_vcpus = config->vcpus;
-    vm->account.limit = vm_page_limit(config->memory);
+    vm->account.limit =
+        config->quota != 0 ? config->quota / PAGE_SIZE : vm_page_limit(config->memory);
     spinlock_init(&vm->lock, LOCK_RANK_VM);
     atomic_init(&vm->state, VM_CREATED);
     *out = vm;
@@ -201,7 +225,7 @@ static hv_err vm_populate(struct vm *vm)
 
 static hv_err vm_build(struct hv *hv, const struct vm_config *config, uint16_t id, struct vm **out)
 {
-    hv_err err = vm_check(config);
+    hv_err err = vm_check(hv, config);
     if (err == HV_OK)
         err = vm_alloc(hv, config, id, out);
     if (err != HV_OK)
@@ -235,6 +259,8 @@ hv_err vm_create(struct hv *hv, const struct vm_config *config, uint16_t id, str
 
 void vm_destroy(struct vm *vm)
 {
+    /* No pCPU is still in the middle of what a timer of one of its vCPUs called. */
+    sched_quiesce(vm->hv);
     while (vm->nr_devices > 0) {
         const struct vm_device *device = &vm->device[--vm->nr_devices];
         device->destroy(vm, device->dev);

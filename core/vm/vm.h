@@ -7,6 +7,7 @@
 #include "base/addr.h"
 #include "base/err.h"
 #include "base/lock.h"
+#include "hal/platform.h"
 #include "irq/vgic.h"
 #include "mem/page_pool.h"
 #include "mem/s2.h"
@@ -21,6 +22,7 @@ struct ram_page;
 enum vm_state {
     VM_CREATED,
     VM_RUNNING, /* since vm_start() */
+    VM_PAUSED,  /* none of its vCPUs runs until vm_resume() */
     VM_OFF,     /* it powered itself off */
     VM_RESET,   /* it asked for a reset, which its owner carries out */
     VM_CRASHED, /* stopped by the hypervisor, for stop_reason */
@@ -40,17 +42,20 @@ struct vm {
     const struct vm_config *config;
     pa_t block; /* what this struct and its arrays lie in, 2^block_order pages */
     uint32_t block_order;
-    struct spinlock lock;   /* rank vm: writes of state, stop_reason, nr_on and vcpu->power */
-    uint16_t id;            /* its VMID too */
-    _Atomic uint32_t state; /* enum vm_state */
-    uint32_t nr_on;         /* vCPUs that are not powered off */
+    struct spinlock lock;     /* rank vm: writes of state, stop_reason, nr_on and vcpu->power */
+    uint16_t id;              /* its VMID too */
+    _Atomic uint32_t state;   /* enum vm_state */
+    _Atomic uint32_t nr_live; /* vCPUs that a pCPU has to do with: not VCPU_OFF */
+    uint32_t nr_on;           /* vCPUs that are not powered off */
     char stop_reason[VM_REASON_MAX];
     struct page_account account;
     struct s2 s2;
     struct ram_page *ram; /* the blocks that its memory is made of: vm/ram.c */
     struct mmio_bus bus;
     struct vgic vgic;
-    struct vcpu *vcpu; /* [nr_vcpus] */
+    struct vcpu *vcpu;                    /* [nr_vcpus] */
+    uint8_t last_vcpu[PLATFORM_MAX_CPUS]; /* whose translations a pCPU has: index + 1; 0: nobody's.
+                                             Each its own */
     uint32_t nr_vcpus;
     uint32_t nr_devices;
     struct vm_device device[VM_MAX_DEVICES];
@@ -67,18 +72,32 @@ struct vm {
 HV_MUST_CHECK hv_err vm_create(struct hv *hv, const struct vm_config *config, uint16_t id,
                                struct vm **out);
 
-/* Gives back every page. No vCPU of it is loaded or queued. */
+/* True once the VM has ended and none of its vCPUs is in any pCPU: it can be destroyed. */
+static inline bool vm_is_quiet(const struct vm *vm)
+{
+    uint32_t state = vm->state;
+
+    return state != VM_RUNNING && state != VM_PAUSED && vm->nr_live == 0;
+}
+
+/* Scrubs and gives back every page. The VM is quiet, or was not started. Only the manager
+ * (vm/hv.h), no lock held: waits for the other pCPUs. */
 void vm_destroy(struct vm *vm);
 
 /* Registers a device to be destroyed with the VM. HV_ERR_NOMEM if the table is full. */
 HV_MUST_CHECK hv_err vm_add_device(struct vm *vm, void *dev,
                                    void (*destroy)(struct vm *vm, void *dev));
 
-/* Lets a created VM run: powers vCPU 0 on at `entry` with x0 = `arg`, on pCPU 0. */
+/* Lets a created VM run: powers vCPU 0 on at `entry` with x0 = `arg`. */
 void vm_start(struct vm *vm, ipa_t entry, uint64_t arg);
 
-/* Powers `vcpu` on at `entry` with x0 = `arg`; its own pCPU then runs it. HV_ERR_EXIST if it is on,
- * HV_ERR_BUSY if that is under way. Any pCPU. */
+/* None of its vCPUs runs from now on, once their pCPUs have noticed, until vm_resume(). Time goes
+ * on for it. HV_ERR_INVAL if it is not running, or not paused. Any pCPU; takes vm->lock. */
+HV_MUST_CHECK hv_err vm_pause(struct vm *vm);
+HV_MUST_CHECK hv_err vm_resume(struct vm *vm);
+
+/* Powers `vcpu` on at `entry` with x0 = `arg`. HV_ERR_EXIST if it is on, HV_ERR_BUSY if that is
+ * under way, HV_ERR_INVAL if the VM has ended. Any pCPU; takes vm->lock. */
 HV_MUST_CHECK hv_err vm_vcpu_on(struct vcpu *vcpu, ipa_t entry, uint64_t arg);
 
 /* The running vCPU powers itself off, as soon as its exit is handled. A VM whose last one goes is
@@ -86,9 +105,10 @@ HV_MUST_CHECK hv_err vm_vcpu_on(struct vcpu *vcpu, ipa_t entry, uint64_t arg);
 void vm_vcpu_off(struct vcpu *vcpu);
 
 /*
- * Ends a running VM as `state` says (VM_OFF, VM_RESET or VM_CRASHED); none of its vCPUs runs again.
- * The reason, in words, is logged and kept. The first end wins; later ones change nothing. May be
- * called for the current vCPU's VM from its exit handlers. Any pCPU; takes vm->lock.
+ * Ends a running or paused VM as `state` says (VM_OFF, VM_RESET or VM_CRASHED); none of its vCPUs
+ * runs again once their pCPUs have noticed, and then the manager has work. The reason, in words, is
+ * logged and kept. The first end wins; later ones change nothing. May be called for the current
+ * vCPU's VM from its exit handlers. Any pCPU; takes vm->lock.
  */
 void vm_end(struct vm *vm, enum vm_state state, const char *format, ...)
     __attribute__((format(printf, 3, 4)));

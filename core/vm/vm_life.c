@@ -24,7 +24,9 @@ hv_err vm_vcpu_on(struct vcpu *vcpu, ipa_t entry, uint64_t arg)
     hv_err err = HV_OK;
 
     spinlock_lock(&vm->lock);
-    if (vcpu->power == VCPU_POWER_ON) {
+    if (vm->state != VM_RUNNING) {
+        err = HV_ERR_INVAL;
+    } else if (vcpu->power == VCPU_POWER_ON) {
         err = HV_ERR_EXIST;
     } else if (vcpu->power == VCPU_POWER_PENDING) {
         err = HV_ERR_BUSY;
@@ -32,10 +34,11 @@ hv_err vm_vcpu_on(struct vcpu *vcpu, ipa_t entry, uint64_t arg)
         vcpu_reset(vcpu, entry, arg);
         vcpu->power = VCPU_POWER_PENDING;
         vm->nr_on++;
+        atomic_fetch_add(&vm->nr_live, 1);
     }
     spinlock_unlock(&vm->lock);
     if (err == HV_OK)
-        sched_wake(vcpu);
+        sched_start(vcpu);
     return err;
 }
 
@@ -46,58 +49,86 @@ void vm_vcpu_off(struct vcpu *vcpu)
     spinlock_lock(&vm->lock);
     bool last = --vm->nr_on == 0;
     spinlock_unlock(&vm->lock);
-    ptimer_write_ctl(&vcpu->ptimer, 0);
-    sched_remove(vcpu);
     if (last)
         vm_end(vm, VM_OFF, "its last CPU powered off");
+    ptimer_write_ctl(&vcpu->ptimer, 0);
+    sched_stop(vcpu);
+}
+
+/* Another pCPU may take it from here: nothing of the VM is touched after the last line but by what
+ * sched_quiesce() waits for. */
+void vcpu_gone(struct vcpu *vcpu)
+{
+    struct vm *vm = vcpu->vm;
+
+    timer_cancel(&vcpu->ptimer.timer);
+    timer_cancel(&vcpu->vtimer_watch);
+    atomic_store(&vcpu->requests, 0);
+    vcpu->budget = 0;
+    atomic_store(&vcpu->power, VCPU_POWER_OFF);
+    if (atomic_fetch_sub(&vm->nr_live, 1) == 1 && vm->state != VM_RUNNING)
+        hv_post_work(vm->hv);
 }
 
 void vm_start(struct vm *vm, ipa_t entry, uint64_t arg)
 {
     HV_CHECK(vm->state == VM_CREATED);
-    atomic_fetch_add(&vm->hv->nr_running, 1);
     vm->state = VM_RUNNING;
     hv_err err = vm_vcpu_on(&vm->vcpu[0], entry, arg);
     HV_CHECK(err == HV_OK);
 }
+
+/* --- Rest --- */
+
+static hv_err vm_change(struct vm *vm, enum vm_state from, enum vm_state to)
+{
+    spinlock_lock(&vm->lock);
+    hv_err err = vm->state == from ? HV_OK : HV_ERR_INVAL;
+    if (err == HV_OK)
+        vm->state = to;
+    spinlock_unlock(&vm->lock);
+    return err;
+}
+
+/* Every pCPU that has to do with one of its vCPUs looks at the VM's state anew. */
+static void vm_rouse(struct vm *vm)
+{
+    for (uint32_t i = 0; i < vm->nr_vcpus; i++)
+        sched_rouse(&vm->vcpu[i]);
+}
+
+hv_err vm_pause(struct vm *vm)
+{
+    hv_err err = vm_change(vm, VM_RUNNING, VM_PAUSED);
+
+    if (err == HV_OK)
+        vm_rouse(vm);
+    return err;
+}
+
+hv_err vm_resume(struct vm *vm)
+{
+    hv_err err = vm_change(vm, VM_PAUSED, VM_RUNNING);
+
+    if (err == HV_OK)
+        vm_rouse(vm);
+    return err;
+}
+
+/* --- The end --- */
 
 /* True for the one call that ends the VM. */
 __attribute__((format(printf, 3, 0))) static bool vm_end_once(struct vm *vm, enum vm_state state,
                                                               const char *format, va_list args)
 {
     spinlock_lock(&vm->lock);
-    bool first = vm->state == VM_RUNNING;
+    bool first = vm->state == VM_RUNNING || vm->state == VM_PAUSED;
     if (first) {
         (void)fmt_vsnprintf(vm->stop_reason, sizeof(vm->stop_reason), format, args);
         vm->state = state;
     }
     spinlock_unlock(&vm->lock);
     return first;
-}
-
-/* Each pCPU takes its own vCPUs out. Those elsewhere are woken: their pCPU looks at the VM's state
- * before it runs them, and lets them go. */
-static void vm_stop_vcpus(struct vm *vm)
-{
-    unsigned self = hal_cpu_self();
-
-    for (uint32_t i = 0; i < vm->nr_vcpus; i++) {
-        struct vcpu *vcpu = &vm->vcpu[i];
-        if (vcpu->pcpu->cpu == self)
-            sched_remove(vcpu);
-        else
-            sched_wake(vcpu);
-    }
-}
-
-/* Nothing is left to run: every pCPU must come to know it. */
-static void vm_kick_pcpus(const struct hv *hv)
-{
-    unsigned self = hal_cpu_self();
-
-    for (uint32_t i = 0; i < PLATFORM_MAX_CPUS; i++)
-        if (i != self && hv->pcpu[i].running)
-            hal_cpu_kick(i);
 }
 
 void vm_end(struct vm *vm, enum vm_state state, const char *format, ...)
@@ -112,7 +143,34 @@ void vm_end(struct vm *vm, enum vm_state state, const char *format, ...)
         return;
     log_write(&hv->log, LOG_MOD_VM, vm_end_rows[state].level, "%s %s: %s", vm->config->name,
               vm_end_rows[state].word, vm->stop_reason);
-    vm_stop_vcpus(vm);
-    if (atomic_fetch_sub(&hv->nr_running, 1) == 1)
-        vm_kick_pcpus(hv);
+    /* Its pCPUs let them go when they look at its state. */
+    vm_rouse(vm);
+}
+
+/* --- The manager --- */
+
+void hv_post_work(struct hv *hv)
+{
+    atomic_store(&hv->work, true);
+    hv->pcpu[hal_cpu_self()].resched = true;
+}
+
+bool hv_start_managing(struct pcpu *pcpu)
+{
+    struct hv *hv = pcpu->hv;
+
+    if (!atomic_load_explicit(&hv->work, memory_order_relaxed) &&
+        !atomic_load_explicit(&pcpu->leave, memory_order_relaxed))
+        return false;
+    if (atomic_exchange(&hv->managing, true))
+        return false;
+    atomic_store(&hv->work, false);
+    return true;
+}
+
+/* Who posts looks at `managing` after it has set `work`; here it is the other way round. */
+bool hv_stop_managing(struct pcpu *pcpu)
+{
+    atomic_store(&pcpu->hv->managing, false);
+    return !hv_start_managing(pcpu);
 }

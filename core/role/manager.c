@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+#include "role/manager.h"
+#include "boot/image.h"
+#include "dev/registry.h"
+#include "exit/exit.h"
+#include "hal/hal.h"
+#include "vm/sched.h"
+
+/* --- pCPUs --- */
+
+static void pcpu_entry(void *arg)
+{
+    struct manager *manager = arg;
+    struct pcpu *pcpu = &manager->hv->pcpu[hal_cpu_self()];
+
+    sched_online(pcpu);
+    manager_run(manager, pcpu);
+}
+
+static hv_err start_pcpu(struct manager *manager, uint32_t cpu)
+{
+    hv_err err = hal_cpu_start(cpu, pcpu_entry, manager);
+
+    if (err != HV_OK)
+        log_write(&manager->hv->log, LOG_MOD_ROLE, LOG_WARN, "CPU %u does not start: %s", cpu,
+                  hv_err_str(err));
+    return err;
+}
+
+void manager_start_pcpus(struct manager *manager)
+{
+    struct hv *hv = manager->hv;
+    unsigned self = hal_cpu_self();
+
+    for (uint32_t cpu = 0; cpu < hv->platform.nr_cpus; cpu++)
+        sched_init_pcpu(hv, cpu);
+    sched_online(&hv->pcpu[self]);
+    for (uint32_t cpu = 0; cpu < hv->platform.nr_cpus; cpu++)
+        if (cpu != self)
+            (void)start_pcpu(manager, cpu);
+}
+
+/* --- VMs --- */
+
+/* A VM that is made and filled, but not started. */
+static hv_err make_vm(struct hv *hv, uint32_t slot, const struct vm_config *config,
+                      struct image_layout *layout)
+{
+    char reason[IMAGE_REASON_MAX];
+    struct vm *vm;
+    hv_err err = image_layout(config, layout, reason);
+
+    if (err != HV_OK) {
+        log_write(&hv->log, LOG_MOD_BOOT, LOG_ERROR, "%s: %s", config->name, reason);
+        return err;
+    }
+    err = vm_create(hv, config, (uint16_t)(slot + 1), &vm);
+    if (err != HV_OK)
+        return err;
+    err = dev_create_all(vm);
+    if (err == HV_OK)
+        err = image_load(vm, layout);
+    if (err != HV_OK) {
+        log_write(&hv->log, LOG_MOD_BOOT, LOG_ERROR, "%s: cannot be loaded: %s", config->name,
+                  hv_err_str(err));
+        vm_destroy(vm);
+        return err;
+    }
+    hv->vm[slot] = vm;
+    return HV_OK;
+}
+
+hv_err manager_start_vm(struct manager *manager, uint32_t slot)
+{
+    struct image_layout layout;
+    hv_err err = make_vm(manager->hv, slot, &manager->config->vm[slot], &layout);
+
+    if (err == HV_OK)
+        vm_start(manager->hv->vm[slot], ipa(layout.kernel), layout.dtb);
+    return err;
+}
+
+/* The VM of `slot`, or a line that it is "not started" or "not restarted". */
+static bool start_or_say(struct manager *manager, uint32_t slot, const char *failure)
+{
+    if (manager_start_vm(manager, slot) == HV_OK)
+        return true;
+    manager->failed = true;
+    log_write(&manager->hv->log, LOG_MOD_ROLE, LOG_ERROR, "%s: %s", manager->config->vm[slot].name,
+              failure);
+    return false;
+}
+
+uint32_t manager_start_vms(struct manager *manager)
+{
+    uint32_t count = 0;
+
+    for (uint32_t slot = 0; slot < manager->hv->nr_vms; slot++)
+        if (!manager->config->vm[slot].stopped && start_or_say(manager, slot, "not started"))
+            count++;
+    return count;
+}
+
+/* Destroys the VM of `slot` if it has ended, and makes it anew if it asked for a reset. */
+static void reap(struct manager *manager, uint32_t slot)
+{
+    struct hv *hv = manager->hv;
+    struct vm *vm = hv->vm[slot];
+
+    if (vm == NULL || !vm_is_quiet(vm))
+        return;
+    uint32_t state = vm->state;
+    hv->vm[slot] = NULL;
+    vm_destroy(vm);
+    if (state == VM_CRASHED)
+        manager->failed = true;
+    else if (state == VM_RESET)
+        (void)start_or_say(manager, slot, "not restarted");
+}
+
+static void manage(struct manager *manager)
+{
+    struct hv *hv = manager->hv;
+    uint32_t left = 0;
+
+    for (uint32_t slot = 0; slot < hv->nr_vms; slot++) {
+        reap(manager, slot);
+        left += hv->vm[slot] != NULL;
+    }
+    if (left != 0)
+        return;
+    log_write(&hv->log, LOG_MOD_ROLE, LOG_NOTICE, "machine off: %s",
+              manager->failed ? "no VM is left, some were stopped or not started"
+                              : "all VMs powered off");
+    hal_halt(HAL_HALT_OFF);
+}
+
+/* Goes offline, if nothing needs this pCPU. */
+static void leave(struct manager *manager, struct pcpu *pcpu)
+{
+    hv_err err = sched_offline(pcpu);
+
+    if (err != HV_OK) {
+        log_write(&manager->hv->log, LOG_MOD_ROLE, LOG_WARN, "CPU %u stays: %s", pcpu->cpu,
+                  "a vCPU may run nowhere else");
+        return;
+    }
+    log_write(&manager->hv->log, LOG_MOD_ROLE, LOG_INFO, "CPU %u is off", pcpu->cpu);
+    (void)hv_stop_managing(pcpu);
+    hal_cpu_stop();
+}
+
+_Noreturn void manager_run(struct manager *manager, struct pcpu *pcpu)
+{
+    for (;;) {
+        exit_run(pcpu);
+        do {
+            if (pcpu->leave)
+                leave(manager, pcpu);
+            manage(manager);
+        } while (!hv_stop_managing(pcpu));
+    }
+}

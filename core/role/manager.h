@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/* The life of all VMs of a bundle, and of the pCPUs that run them. Every function but manager_run()
+ * is called by the one pCPU that is the manager (vm/hv.h). */
+#ifndef ROLE_MANAGER_H
+#define ROLE_MANAGER_H
+
+#include "base/err.h"
+#include "vm/config.h"
+#include "vm/hv.h"
+#include <stdbool.h>
+#include <stdint.h>
+
+struct manager {
+    struct hv *hv;
+    const struct hv_config *config;
+    bool failed; /* a VM was stopped, or could not be started: the machine's end is no good one */
+};
+
+/* Brings up all pCPUs but this one, which runs vCPUs from now on too. One that does not come is
+ * said in the log, and done without. */
+void manager_start_pcpus(struct manager *manager);
+/* Makes the VM of `slot` and starts it. The reason of a failure is in the log. */
+HV_MUST_CHECK hv_err manager_start_vm(struct manager *manager, uint32_t slot);
+/* Starts all VMs that the bundle wants to run; how many did. */
+uint32_t manager_start_vms(struct manager *manager);
+/* Runs vCPUs on this pCPU, and is the manager when it is its turn, until the machine ends. */
+_Noreturn void manager_run(struct manager *manager, struct pcpu *pcpu);
+
+#endif
