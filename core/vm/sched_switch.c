@@ -53,6 +53,8 @@ static void let_go(struct pcpu *pcpu)
     struct vcpu *vcpu = pcpu->loaded;
 
     put(pcpu, vcpu);
+    if (vcpu->state == VCPU_OFF)
+        vgic_cpu_reset(&vcpu->vm->vgic, vcpu->index);
     watch_vtimer(pcpu, vcpu);
     settle(pcpu, vcpu);
 }
@@ -86,6 +88,7 @@ static void serve(struct pcpu *pcpu, struct vcpu *vcpu)
 
     if ((requests & VCPU_REQ_RESUME) != 0) {
         put(pcpu, vcpu);
+        vgic_cpu_reset(&vcpu->vm->vgic, vcpu->index);
         vcpu_reset(vcpu, vcpu->resume_entry, vcpu->resume_context);
         load(pcpu, vcpu);
     }
