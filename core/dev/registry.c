@@ -12,6 +12,7 @@
 /* A device instance with the block of pages that it lives in. */
 struct uart {
     struct pl011 pl011;
+    struct console_port port;
     pa_t block;
 };
 
@@ -20,7 +21,7 @@ static void uart_destroy(struct vm *vm, void *dev)
     struct uart *uart = dev;
     pa_t block = uart->block;
 
-    console_drop_focus(vm->hv->console, &uart->pl011);
+    console_detach(&uart->port);
     hal_phys_unmap(uart, sizeof(*uart));
     page_pool_free(&vm->hv->pool, &vm->hv->account, block, page_pool_order(sizeof(*uart)));
 }
@@ -38,15 +39,16 @@ static hv_err uart_create(struct vm *vm, const struct dev_class *row)
     uart = hal_phys_map(block, sizeof(*uart));
     HV_CHECK(uart != NULL);
     uart->block = block;
+    uart->port.console = NULL;
     err = vm_add_device(vm, uart, uart_destroy);
     if (err != HV_OK) {
         uart_destroy(vm, uart);
         return err;
     }
-    backend.ctx = &uart->pl011;
+    backend.ctx = &uart->port;
     err = pl011_init(&uart->pl011, vm, row->base, row->intid, &backend);
     if (err == HV_OK)
-        console_claim_focus(hv->console, &uart->pl011);
+        console_attach(hv->console, &uart->port, &uart->pl011);
     return err;
 }
 

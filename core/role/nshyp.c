@@ -133,6 +133,7 @@ static void read_bundle(struct hv *hv, struct hv_config *config)
         give_up(hv, "VM bundle", "the machine's initrd does not lie in its RAM");
     if (bundle_parse(blob, hv->platform.initrd.size, config, reason) != HV_OK)
         give_up(hv, "VM bundle refused", reason);
+    console_configure(hv->console, config, NULL);
     if (config->log != NULL && log_set_levels(&hv->log, config->log) != HV_OK)
         give_up(hv, "VM bundle refused", "/halcyon: log: not a level specification");
     /* Not before the bundle has said whether it is to be seen. */

@@ -70,12 +70,14 @@ static void live(void *ctx, struct arch_vcpu *arch, struct arch_exit *exit)
     (void)ctx;
     hv = vcpu->vm->hv;
     cr_assert_not_null(hv->console->focus);
-    cr_assert_eq(hv->console->focus->vm, vcpu->vm, "keys go to the VM that lives");
-    cr_assert_eq(hv->console->rx_head, hv->console->rx_tail, "none were left from the life before");
+    cr_assert_eq(hv->console->focus->pl011->vm, vcpu->vm, "keys go to the VM that lives");
+    cr_assert_eq(hv->console->focus->rx_head, hv->console->focus->rx_tail,
+                 "none were left from the life before");
     free_in_life[lives++] = page_pool_free_pages(&hv->pool);
     fakehal_console_type("key", 3);
     console_interrupt(hv->console);
-    cr_assert_eq(hv->console->rx_head - hv->console->rx_tail, 2, "the PL011 has taken one");
+    cr_assert_eq(hv->console->focus->rx_head - hv->console->focus->rx_tail, 2,
+                 "the PL011 has taken one");
     exit->esr = ESR(0x16);
     arch->x[0] = lives < LIVES ? SYSTEM_RESET : SYSTEM_OFF;
 }

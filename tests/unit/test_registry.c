@@ -75,7 +75,7 @@ CASE(registry, creates_and_destroys)
 
 CASE(registry, the_first_vm_keeps_the_focus)
 {
-    struct pl011 *first;
+    struct console_port *first;
     struct vm *second;
 
     cr_assert_eq(dev_create_all(f.vm), HV_OK);
