@@ -3,7 +3,6 @@
 #include "dev/console.h"
 #include "dev/console_internal.h"
 #include "hal/hal.h"
-#include "vm/hv.h"
 #include <string.h>
 
 void console_init(struct console *console, uint32_t intid)
@@ -217,8 +216,10 @@ void console_attach(struct console *console, struct console_port *port, struct p
     spinlock_lock(&console->lock);
     list_insert_before(&console->ports, &port->node);
     wanted = console->wanted[0] != '\0' && strcmp(console->wanted, port->name) == 0;
-    if (wanted && console->focus != NULL)
+    if (wanted && !console->raw) {
+        console_change_focus(console, port);
         console_notice(console, "focus: ", port->name);
+    }
     if (wanted || console->focus == NULL)
         take_focus(console, port);
     else
