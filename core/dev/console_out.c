@@ -131,7 +131,9 @@ static size_t clean(char *text, size_t len)
             } while (i < len && (text[i] < 0x40 || text[i] > 0x7e));
             continue;
         }
-        text[used++] = (c >= 0x20 && c <= 0x7e) || c == '\t' ? c : '?';
+        if ((c < 0x20 || c > 0x7e) && c != '\t')
+            c = '?';
+        text[used++] = c;
     }
     return used;
 }
@@ -300,11 +302,11 @@ void console_show_kept(struct console *console)
             put_kept_lines(port, false);
         }
     }
-    if (focus != NULL)
-        say_lost(focus);
+    if (focus == NULL)
+        return;
+    say_lost(focus);
     show_open(console);
-    if (focus != NULL)
-        drain(focus, console->mode == HV_CONSOLE_PREFIX ? put_focused : put);
+    drain(focus, console->mode == HV_CONSOLE_PREFIX && !console->raw ? put_focused : put);
 }
 
 void console_leave_line(struct console *console)

@@ -327,8 +327,7 @@ static void drain(struct world *w)
         catch_up(w);
     } while (got > 0 || w->posted);
     /* Without anybody to read it and to look for escapes, it may wait for the next VM. */
-    FUZZ_ASSERT(fakehal()->in_head == fakehal()->in_len ||
-                (w->model.nr == 0 && !w->model.escape));
+    FUZZ_ASSERT(fakehal()->in_head == fakehal()->in_len || (w->model.nr == 0 && !w->model.escape));
     for (unsigned i = 0; i < w->model.nr; i++)
         FUZZ_ASSERT(w->model.queue[w->model.order[i]].tail ==
                     w->model.queue[w->model.order[i]].head);
