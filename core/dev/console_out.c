@@ -321,8 +321,6 @@ void console_flush_port(struct console_port *port)
 {
     struct console *console = port->console;
 
-    if (port == console->focus)
-        console_leave_line(console);
     if (kept(port) == 0 && port->tx_lost == 0)
         return;
     console_fresh_line(console);

@@ -339,29 +339,48 @@ CASE(console_keys, waiting_ends_with_the_last_vm)
     cr_expect(take());
 }
 
-/*
- * Found by a guest's read, with its PL011's lock held: a command, and input for another guest. It
- * cannot be told there, so that the sink is called for it.
- */
-CASE(console_keys, what_a_guests_read_finds)
+/* Fills the buffer of the focused one, then types `text`, and lets the guest make room for it. */
+static void find_by_reading(const char *text)
 {
-    char text[3000];
+    char lots[3000];
 
-    uart_write(&c.uart[BETA], IMSC, 0x10);
-    memset(text, 'x', sizeof(text));
-    console_fixture_type(&c, text, sizeof(text));
-    keys("\x01"
-         "clist\r\x01ty");
+    memset(lots, 'x', sizeof(lots));
+    console_fixture_type(&c, lots, sizeof(lots));
+    keys(text);
+    cr_expect_not(fakehal()->cpu[0].enabled[UART_INTID]);
     cr_expect_eq(console->focus, &c.port[ALPHA]);
-    for (unsigned i = 0; i < sizeof(text); i++)
+    for (unsigned i = 0; i < sizeof(lots); i++)
         cr_assert_eq(uart_read(&c.uart[ALPHA], DR), 'x');
-    expect_input(ALPHA, "");
-    cr_expect_eq(console->focus, &c.port[BETA]);
     cr_expect(fakehal()->cpu[0].enabled[UART_INTID]);
-    cr_expect_gt(c.posted, 0);
-    cr_expect_not(c.vm[BETA]->vgic.spi[1].level);
+}
+
+CASE(console_keys, a_guests_read_finds_its_own_input)
+{
+    find_by_reading("yz");
+    expect_input(ALPHA, "yz");
+    cr_expect_eq(c.posted, 0);
+}
+
+CASE(console_keys, a_guests_read_finds_a_command)
+{
+    find_by_reading("\x01"
+                    "clist\r");
+    expect_input(ALPHA, "");
+    cr_expect_eq(c.posted, 1);
     cr_expect(take());
     cr_expect_str_eq(command, "list");
+}
+
+/* The other cannot be told with the reader's PL011 locked: the sink is called for it. */
+CASE(console_keys, a_guests_read_finds_input_for_another)
+{
+    uart_write(&c.uart[BETA], IMSC, 0x10);
+    find_by_reading("\x01ty");
+    expect_input(ALPHA, "");
+    cr_expect_eq(console->focus, &c.port[BETA]);
+    cr_expect_gt(c.posted, 0);
+    cr_expect_not(c.vm[BETA]->vgic.spi[1].level);
+    cr_expect_not(take());
     cr_expect(c.vm[BETA]->vgic.spi[1].level);
     expect_input(BETA, "y");
 }

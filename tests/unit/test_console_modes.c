@@ -148,13 +148,13 @@ CASE(console_modes, long_lines_come_in_parts)
 /* The end of it is shown again: what the cursor stands behind. */
 CASE(console_modes, a_long_line_of_the_focused_one_is_not_cut)
 {
-    static char text[1001];
+    static char text[780];
     const char *out;
 
-    memset(text, 'x', 1000);
-    text[999] = '$';
+    memset(text, 'x', 779);
+    text[778] = '$';
     spells(ALPHA, text);
-    cr_expect_eq(strlen(fakehal()->out), 1007);
+    cr_expect_eq(strlen(fakehal()->out), 7 + 779);
     fakehal_console_clear();
     print("line\n");
     out = fakehal()->out;
@@ -382,6 +382,20 @@ CASE(console_modes, the_focused_one_ends_while_a_command_is_typed)
     fakehal_console_clear();
     console_detach(&c.port[ALPHA]);
     expect("\r\nalpha: last\r\nhalcyon> x\r\n[halcyon] focus: beta\r\nhalcyon> x");
+    keys("\x03");
+    expect("\r\nbeta: login: ");
+}
+
+CASE(console_modes, a_new_focus_leaves_the_command_line_alone)
+{
+    spells(ALPHA, "$ ");
+    spells(BETA, "login: ");
+    keys("\x01"
+         "cx");
+    fakehal_console_clear();
+    console_set_focus(console, &c.port[BETA]);
+    console_set_mode(console, HV_CONSOLE_PREFIX);
+    expect("");
     keys("\x03");
     expect("\r\nbeta: login: ");
 }
