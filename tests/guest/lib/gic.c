@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 #include "lib/gic.h"
 
+#include "lib/smp.h"
 #include "lib/timer.h"
 #include "lib/trap.h"
 
@@ -27,11 +28,16 @@ static void gic_handle_irq(void)
     sys_isb();
 }
 
+uint64_t gic_redistributor(unsigned cpu)
+{
+    return GICR_BASE + cpu * GICR_STRIDE;
+}
+
 static void gic_wait_rwp(void)
 {
     while ((mmio_read32(GICD_BASE + GICD_CTLR) & GICD_CTLR_RWP) != 0) {
     }
-    while ((mmio_read32(GICR_BASE + GICR_CTLR) & (1u << 3)) != 0) {
+    while ((mmio_read32(gic_redistributor(smp_self()) + GICR_CTLR) & (1u << 3)) != 0) {
     }
 }
 
@@ -49,6 +55,16 @@ static void gic_quiesce_word(uint64_t frame, unsigned word)
     }
 }
 
+static void gic_init_redistributor(void)
+{
+    uint64_t base = gic_redistributor(smp_self());
+
+    mmio_write32(base + GICR_WAKER, 0);
+    while ((mmio_read32(base + GICR_WAKER) & (1u << 2)) != 0) {
+    }
+    gic_quiesce_word(base + GICR_SGI_FRAME, 0);
+}
+
 static void gic_init_cpu_interface(void)
 {
     SYS_WRITE(ICC_SRE, SYS_READ(ICC_SRE) | 1);
@@ -60,16 +76,19 @@ static void gic_init_cpu_interface(void)
     sys_isb();
 }
 
+void gic_init_cpu(void)
+{
+    gic_init_redistributor();
+    gic_init_cpu_interface();
+}
+
 void gic_init(void)
 {
     mmio_write32(GICD_BASE + GICD_CTLR, 0);
     gic_wait_rwp();
     mmio_write32(GICD_BASE + GICD_CTLR, GICD_CTLR_ARE);
     gic_wait_rwp();
-    mmio_write32(GICR_BASE + GICR_WAKER, 0);
-    while ((mmio_read32(GICR_BASE + GICR_WAKER) & (1u << 2)) != 0) {
-    }
-    gic_quiesce_word(GICR_SGI_BASE, 0);
+    gic_init_redistributor();
     unsigned words = (mmio_read32(GICD_BASE + GICD_TYPER) & 0x1f) + 1;
     for (unsigned word = 1; word < words; word++) {
         gic_quiesce_word(GICD_BASE, word);
@@ -128,7 +147,7 @@ void gic_open_window(void)
 
 uint64_t gic_frame(uint32_t intid)
 {
-    return intid < 32 ? GICR_SGI_BASE : GICD_BASE;
+    return intid < 32 ? gic_redistributor(smp_self()) + GICR_SGI_FRAME : GICD_BASE;
 }
 
 static void gic_write_bit(uint32_t intid, unsigned offset)
@@ -191,6 +210,20 @@ void gic_set_edge(uint32_t intid, bool edge)
     uint32_t value = mmio_read32(address);
 
     mmio_write32(address, edge ? value | bit : value & ~bit);
+}
+
+void gic_send(unsigned cpu, unsigned sgi)
+{
+    sys_dsb();
+    SYS_WRITE(ICC_SGI1R, (uint64_t)sgi << 24 | 1UL << cpu);
+    sys_isb();
+}
+
+void gic_send_others(unsigned sgi)
+{
+    sys_dsb();
+    SYS_WRITE(ICC_SGI1R, GIC_SGIR_IRM | (uint64_t)sgi << 24);
+    sys_isb();
 }
 
 void gic_send_self(unsigned sgi)

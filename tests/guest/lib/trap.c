@@ -2,30 +2,34 @@
 #include "lib/trap.h"
 
 #include "lib/con.h"
+#include "lib/smp.h"
 #include "lib/sys.h"
 #include "lib/tap.h"
 
 extern const char trap_el0_return[];
 
-static volatile enum trap_resume trap_resume_mode;
-static volatile struct trap_record trap_last;
+/* Of each CPU by itself, but for the handler of IRQs, which is everybody's. */
+static volatile struct {
+    enum trap_resume resume;
+    struct trap_record last;
+} trap_cpu[SMP_MAX];
 static void (*trap_irq_handler)(void);
 
 void trap_expect(enum trap_resume resume)
 {
-    trap_last = (struct trap_record){0};
-    trap_resume_mode = resume;
+    trap_cpu[smp_self()].last = (struct trap_record){0};
+    trap_cpu[smp_self()].resume = resume;
 }
 
 struct trap_record trap_done(void)
 {
-    trap_resume_mode = TRAP_NONE;
-    return trap_last;
+    trap_cpu[smp_self()].resume = TRAP_NONE;
+    return trap_cpu[smp_self()].last;
 }
 
 unsigned trap_count(void)
 {
-    return trap_last.count;
+    return trap_cpu[smp_self()].last.count;
 }
 
 void trap_set_irq(void (*handler)(void))
@@ -48,12 +52,14 @@ static _Noreturn void trap_report(const struct trap_frame *frame, unsigned vecto
 
 static void trap_record_sync(struct trap_frame *frame, unsigned vector)
 {
-    trap_last.esr = SYS_READ("esr_el1");
-    trap_last.far = SYS_READ("far_el1");
-    trap_last.elr = frame->elr;
-    trap_last.spsr = frame->spsr;
-    trap_last.vector = vector;
-    trap_last.count++;
+    volatile struct trap_record *last = &trap_cpu[smp_self()].last;
+
+    last->esr = SYS_READ("esr_el1");
+    last->far = SYS_READ("far_el1");
+    last->elr = frame->elr;
+    last->spsr = frame->spsr;
+    last->vector = vector;
+    last->count++;
 
     /* An illegal return leaves PSTATE.IL in SPSR; keeping it would fault again at once. */
     frame->spsr &= ~(1UL << 20);
@@ -62,7 +68,7 @@ static void trap_record_sync(struct trap_frame *frame, unsigned vector)
         frame->spsr = 0x3c5; /* EL1h, DAIF masked */
         return;
     }
-    switch (trap_resume_mode) {
+    switch (trap_cpu[smp_self()].resume) {
     case TRAP_NEXT:
         frame->elr += 4;
         break;
@@ -79,7 +85,7 @@ void trap_enter(struct trap_frame *frame, unsigned vector)
 {
     bool is_sync = vector == TRAP_VECTOR_SYNC_SPX || vector == TRAP_VECTOR_SYNC_LOWER;
 
-    if (is_sync && trap_resume_mode != TRAP_NONE) {
+    if (is_sync && trap_cpu[smp_self()].resume != TRAP_NONE) {
         trap_record_sync(frame, vector);
     } else if (vector == TRAP_VECTOR_IRQ_SPX && trap_irq_handler != NULL) {
         trap_irq_handler();

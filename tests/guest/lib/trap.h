@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
-/* Exceptions taken to EL1. */
+/* Exceptions taken to EL1. Each CPU expects and records its own. */
 #ifndef GUEST_TRAP_H
 #define GUEST_TRAP_H
 
@@ -65,7 +65,7 @@ struct trap_record trap_done(void);
 /** How many expected exceptions there were since trap_expect. */
 unsigned trap_count(void);
 
-/** The program's IRQ handler, called with IRQs masked; NULL makes an IRQ an error. */
+/** The program's IRQ handler on all CPUs, called with IRQs masked; NULL makes an IRQ an error. */
 void trap_set_irq(void (*handler)(void));
 
 /** Runs at EL0 from `entry` with x0 = arg until the first exception (which must be expected);

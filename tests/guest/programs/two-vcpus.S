@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
-/* Where the second CPU starts, with x0 = the top of its stack, and its call of PSCI functions with three arguments. */
+/* Where the second CPU starts, with x0 = the top of its stack. */
     .section .text.second, "ax"
     .globl second_start
 second_start:
@@ -15,9 +15,3 @@ second_start:
     bl      second_main
 1:  wfi
     b       1b
-
-/* int64_t psci_call(uint64_t function, uint64_t a1, uint64_t a2, uint64_t a3): SMCCC keeps x18 to x30. */
-    .globl psci_call
-psci_call:
-    hvc     #0
-    ret

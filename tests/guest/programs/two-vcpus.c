@@ -5,15 +5,10 @@
  * that interrupts are taken by hand, with ICC_IAR1.
  */
 #include "lib/gic.h"
+#include "lib/psci.h"
 #include "lib/sys.h"
 #include "lib/tap.h"
 #include "lib/timer.h"
-
-#define PSCI_CPU_OFF       0x84000002u
-#define PSCI_CPU_ON        0xc4000003u
-#define PSCI_AFFINITY_INFO 0xc4000004u
-#define PSCI_ALREADY_ON    (-4)
-#define PSCI_IS_OFF        1
 
 #define GICR_SECOND (GICR_SGI_BASE + 0x20000u) /* the SGI frame of the second redistributor */
 #define GICR_WAKER2 (GICR_BASE + 0x20000u + GICR_WAKER)
@@ -27,7 +22,6 @@
 #define PMR_TURN 0x90u
 
 extern char second_start[];
-int64_t psci_call(uint64_t function, uint64_t a1, uint64_t a2, uint64_t a3);
 void second_main(void);
 
 static uint64_t second_stack[512] __attribute__((aligned(16)));
@@ -42,13 +36,6 @@ static volatile struct {
     uint64_t igrpen1;
     uint64_t intids;
 } second;
-
-static void send(unsigned cpu, unsigned sgi)
-{
-    sys_dsb();
-    SYS_WRITE(ICC_SGI1R, (uint64_t)sgi << 24 | 1UL << cpu);
-    sys_isb();
-}
 
 static void open_interface(uint64_t pmr)
 {
@@ -104,7 +91,7 @@ void second_main(void)
     second.starts++;
     open_interface(PMR_TURN);
     for (;;) {
-        send(0, TURN);
+        gic_send(0, TURN);
         if (!await_turn()) {
             /* Nobody else gets the physical CPU while this one spins. */
             psci_call(PSCI_CPU_OFF, 0, 0, 0);
@@ -151,7 +138,7 @@ static int64_t second_power_on(void)
 static void second_run(void (*task)(void))
 {
     second_task = task;
-    send(1, TURN);
+    gic_send(1, TURN);
     (void)await_turn();
 }
 
@@ -168,7 +155,7 @@ static void init_redistributor(uint64_t frame)
 /* The other is off: what is sent to it waits in its redistributor. */
 static void test_send_to_off(void)
 {
-    send(1, 2);
+    gic_send(1, 2);
     tap_eq(drain(), 0, "an SGI for one that is off does not come here");
 }
 
@@ -184,7 +171,7 @@ static void test_power_on(void)
 
 static void test_addressee(void)
 {
-    send(1, 3);
+    gic_send(1, 3);
     tap_eq(drain(), 0, "an SGI for the other does not come here");
     second_run(second_collect);
     tap_eq(second.intids, 1UL << 2 | 1UL << 3, "but there, as does the one from before");
@@ -196,9 +183,9 @@ static void test_pending_of_both(void)
 {
     SYS_WRITE(ICC_PMR, PMR_TURN);
     sys_isb();
-    send(0, 4);
-    send(0, 5);
-    send(1, 6);
+    gic_send(0, 4);
+    gic_send(0, 5);
+    gic_send(1, 6);
     second_run(second_collect);
     SYS_WRITE(ICC_PMR, PMR_ALL);
     sys_isb();
@@ -208,9 +195,9 @@ static void test_pending_of_both(void)
 
 static void test_active(void)
 {
-    send(0, 7);
+    gic_send(0, 7);
     tap_eq(SYS_READ(ICC_IAR1), 7, "acknowledged here");
-    send(1, 7);
+    gic_send(1, 7);
     second_run(second_collect);
     tap_eq(second.rpr, RPR_IDLE, "nothing active there");
     tap_eq(second.intids, 1UL << 7, "the same number arrives there");
@@ -234,8 +221,8 @@ static void let_it_die(void)
 {
     gic_enable(INTID_PTIMER);
     second_task = second_die;
-    send(1, 8);
-    send(1, TURN);
+    gic_send(1, 8);
+    gic_send(1, TURN);
     timer_set_cval(TIMER_PHYSICAL, timer_count(TIMER_PHYSICAL) + timer_us(1000));
     timer_set_ctl(TIMER_PHYSICAL, TIMER_ENABLE);
     while (SYS_READ(ICC_HPPIR1) != INTID_PTIMER) {
@@ -249,7 +236,7 @@ static void test_power_cycle(void)
 {
     let_it_die();
     tap_eq(second.intids, 1UL << 8, "acknowledged an interrupt, and CPU_OFF");
-    tap_eq((uint64_t)psci_call(PSCI_AFFINITY_INFO, 1, 0, 0), PSCI_IS_OFF, "AFFINITY_INFO: off");
+    tap_eq((uint64_t)psci_call(PSCI_AFFINITY_INFO, 1, 0, 0), PSCI_AFF_OFF, "AFFINITY_INFO: off");
     mmio_write32(GICR_SECOND + GIC_ICACTIVER, ~0u);
     tap_eq((uint64_t)second_power_on(), 0, "CPU_ON again");
     tap_ok(await_turn(), "and it hands over");
@@ -258,7 +245,7 @@ static void test_power_cycle(void)
     tap_eq(second.pmr, 0, "with the CPU interface's mask as at reset");
     tap_eq(second.igrpen1, 0, "and its group disabled");
     tap_eq(second.tpidr, 0, "and System registers of nobody's");
-    send(1, 8);
+    gic_send(1, 8);
     second_run(second_collect);
     tap_eq(second.intids, 1UL << 8, "and takes that interrupt again");
 }

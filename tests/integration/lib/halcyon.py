@@ -96,9 +96,9 @@ def scratch():
         yield pathlib.Path(name)
 
 
-def make_bundle(output, kernel, *, memory="512M", initrd=None, append="", log=None):
+def make_bundle(output, kernel, *, memory="512M", vcpus=1, initrd=None, append="", log=None):
     """Makes a bundle of one VM, named "linux", with ci/bundle; returns `output`."""
-    command = [ROOT / "ci" / "bundle", "--output", output, "--memory", memory, f"--append={append}",
+    command = [ROOT / "ci" / "bundle", "--output", output, "--memory", memory, "--vcpus", vcpus, f"--append={append}",
                "--kernel", kernel]
     command += ["--initrd", initrd] if initrd else []
     command += ["--log", log] if log else []
@@ -121,7 +121,7 @@ def run_bare(kernel, *, timeout, memory_mib=512, cpu="cortex-a57", **options):
     return run_command(qemu_command("bare", kernel=kernel, memory=f"{memory_mib}M", cpu=CPUS[cpu], **options), timeout)
 
 
-def halcyon_command(machine, bundle, *, vm_mib=512, cpu="cortex-a57", typed=False, options=()):
+def halcyon_command(machine, bundle, *, vm_mib=512, cpu="cortex-a57", pcpus=1, typed=False, options=()):
     """The command line of a machine of MACHINES that runs a bundle (None: no bundle; on QEMU only).
 
     typed: whether input comes. options: more arguments for the program.
@@ -129,8 +129,8 @@ def halcyon_command(machine, bundle, *, vm_mib=512, cpu="cortex-a57", typed=Fals
     require(MACHINES[machine])
     memory = f"{vm_mib + HYPERVISOR_MIB}M"
     if machine == "sim":
-        return sim_command(*options, bundle, cpu=cpu, memory=memory, typed=typed)
-    return qemu_command("halcyon", initrd=bundle, memory=memory, cpu=CPUS[cpu], extra=options)
+        return sim_command("--pcpus", pcpus, *options, bundle, cpu=cpu, memory=memory, typed=typed)
+    return qemu_command("halcyon", initrd=bundle, memory=memory, cpu=CPUS[cpu], cpus=pcpus, extra=options)
 
 
 def run_halcyon(machine, bundle, *, timeout, **options):
