@@ -25,8 +25,11 @@ TIMEOUT = 40
 # memory, hence little of it. On QEMU, where each takes its time, few lives have to do; in the simulator many show what
 # becomes of the engine's translated code.
 RESETS = {"qemu": 3, "sim": 250}
+# Several CPUs wait for each other in between, a time slice each.
+RESETS_SMP = 3
 RESET_MIB = 16
 RESET_INSTRUCTIONS = 16000000
+RESET_INSTRUCTIONS_SMP = 200000000
 
 
 def check_tap(text, where):
@@ -102,11 +105,16 @@ def run_bare(options):
     return output
 
 
+def count_resets(options):
+    return RESETS[options.machine] if options.vcpus == 1 else RESETS_SMP
+
+
 def run_resets_qemu(options, bundle):
     """The console's bytes of a VM that starts again and again, cut off after some times."""
-    with Machine(halcyon.halcyon_command("qemu", bundle, vm_mib=RESET_MIB, cpu=options.cpu)) as machine:
+    command = halcyon.halcyon_command("qemu", bundle, vm_mib=RESET_MIB, cpu=options.cpu, pcpus=options.pcpus)
+    with Machine(command) as machine:
         deadline = time.monotonic() + TIMEOUT
-        for _ in range(RESETS["qemu"]):
+        for _ in range(count_resets(options)):
             machine.expect(r"^1\.\.\d+\r?\n", timeout=deadline - time.monotonic())
         machine.kill()
         return bytes(machine.output)
@@ -114,8 +122,9 @@ def run_resets_qemu(options, bundle):
 
 def run_resets_sim(options, bundle):
     """The same, cut off after so many instructions."""
-    limit = ("--max-insns", RESET_INSTRUCTIONS)
-    result = halcyon.run_halcyon("sim", bundle, timeout=TIMEOUT, vm_mib=RESET_MIB, cpu=options.cpu, options=limit)
+    limit = ("--max-insns", RESET_INSTRUCTIONS if options.vcpus == 1 else RESET_INSTRUCTIONS_SMP)
+    result = halcyon.run_halcyon("sim", bundle, timeout=TIMEOUT, vm_mib=RESET_MIB, cpu=options.cpu, pcpus=options.pcpus,
+                                 options=limit)
     halcyon.check_ended(result)
     check("--max-insns" in result.stderr, f"it ended for another reason: {result.stderr}")
     return result.output
@@ -127,7 +136,7 @@ def test_reset(options, bundle):
     text = to_text(halcyon.guest_bytes(run(options, bundle)))
     check(not halcyon.PANIC.search(text), f"the hypervisor panicked:\n{halcyon.tail(text)}")
     runs = re.findall(r"(.*?^1\.\.\d+\n)", text, re.MULTILINE | re.DOTALL)
-    check(len(runs) >= RESETS[options.machine], f"the program ran {len(runs)} times only:\n{halcyon.tail(text)}")
+    check(len(runs) >= count_resets(options), f"the program ran {len(runs)} times only:\n{halcyon.tail(text)}")
     for each in runs:
         check_tap(each, "one run of several")
 

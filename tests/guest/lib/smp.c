@@ -73,7 +73,7 @@ static void doze(void)
         sys_irq_unmask();
         sys_irq_mask();
     } else {
-        __asm__ volatile("wfe" ::: "memory");
+        smp_relax();
     }
 }
 
@@ -125,6 +125,15 @@ void smp_main(void)
         __atomic_store_n(&work->done, ++done, __ATOMIC_RELEASE);
         smp_signal();
     }
+}
+
+void smp_power_off(void)
+{
+    struct smp_work *work = &smp_work[smp_self()];
+
+    __atomic_store_n(&work->done, work->posted, __ATOMIC_RELEASE);
+    smp_signal();
+    psci_call(PSCI_CPU_OFF, 0, 0, 0);
 }
 
 void smp_post(unsigned cpu, smp_task task)
@@ -201,7 +210,7 @@ void smp_acquire(struct smp_lock *lock)
     uint32_t ticket = __atomic_fetch_add(&lock->next, 1, __ATOMIC_RELAXED);
 
     while (__atomic_load_n(&lock->owner, __ATOMIC_ACQUIRE) != ticket) {
-        __asm__ volatile("wfe" ::: "memory");
+        smp_relax();
     }
 }
 

@@ -59,6 +59,17 @@ void smp_run(unsigned cpus, smp_task task);
 /** Waits until `cpus` CPUs are here. For one group of CPUs at a time. */
 void smp_barrier(unsigned cpus);
 
+/** PSCI CPU_OFF of the calling CPU, within a task, which then counts as done: the CPU may still be
+ * about to power off. The next smp_power_on() makes it wait for tasks again. Returns if PSCI does.
+ */
+void smp_power_off(void);
+
+/** For loops that wait for what another CPU does. */
+static inline void smp_relax(void)
+{
+    __asm__ volatile("wfe" ::: "memory");
+}
+
 /** Waits until *word is not `old`, and returns what it is; whoever changes it calls smp_signal
  * then. */
 uint32_t smp_await(const uint32_t *word, uint32_t old);
