@@ -9,6 +9,7 @@
 
 #include "base/lock_held.h"
 #include "hal-sim/engine.h"
+#include "hal-sim/explore.h"
 #include "hal-sim/fiber.h"
 #include "hal-sim/irqchip.h"
 #include "hal-sim/machine.h"
@@ -46,6 +47,7 @@ struct sim_cpu {
     uint32_t exits_then;     /* in a row at exit_time */
     uint64_t exit_time;      /* machine->now at the last hal_vcpu_run() */
     struct lock_held held;   /* core's */
+    struct explore_cpu explore;
 };
 
 struct sim_range {
@@ -67,6 +69,7 @@ struct sim_machine {
     uint64_t until;    /* of sim_machine_run() */
     uint64_t turn_end; /* of the CPU in turn; UINT64_MAX if there is no other */
     uint64_t random;   /* of the order of turns */
+    struct explore explore;
     uint32_t self;     /* CPU in turn */
     uint32_t halted;   /* 1 + enum hal_halt_reason, or 0 */
     bool started;

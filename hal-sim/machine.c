@@ -6,6 +6,7 @@
 #include "base/check.h"
 #include "hal-sim/el3.h"
 #include "hal-sim/internal.h"
+#include "hal-sim/race.h"
 #include <execinfo.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -94,6 +95,7 @@ static void set_up(struct sim_machine *machine, const struct sim_machine_config 
     machine->dtb = config->dtb.v;
     machine->nr_cpus = config->nr_cpus;
     machine->cpu_model = config->cpu_model;
+    machine->explore.one_in = config->explore;
     machine->boot = (struct hal_boot){
         .dtb = config->dtb,
         .image = pa((uint64_t)(uintptr_t)__executable_start),
@@ -129,6 +131,14 @@ void sim_machine_destroy(struct sim_machine *machine)
     (void)machine;
     close_engines();
     memory_destroy();
+}
+
+void sim_machine_explore(struct sim_machine *machine, uint64_t seed, uint32_t explore)
+{
+    HV_CHECK(!machine->started);
+    machine->seed = seed;
+    machine->random = seed;
+    machine->explore.one_in = explore;
 }
 
 /* --- Driving it --- */
@@ -315,15 +325,21 @@ void hal_id_regs(struct arch_idregs *out)
 uint32_t hal_irq_ack(void)
 {
     struct sim_machine *machine = sim_machine();
+    uint32_t intid;
 
+    explore_point(__builtin_return_address(0));
     (void)lines_update(machine, machine->self);
-    return irqchip_ack(&machine->irqchip, machine->self);
+    intid = irqchip_ack(&machine->irqchip, machine->self);
+    if (intid == HAL_INTID_KICK)
+        race_acquire(&machine->irqchip.cpu[machine->self]);
+    return intid;
 }
 
 void hal_irq_end(uint32_t intid, bool deactivate)
 {
     struct sim_machine *machine = sim_machine();
 
+    explore_point(__builtin_return_address(0));
     HV_CHECK(irqchip_end(&machine->irqchip, machine->self, intid, deactivate));
 }
 
@@ -331,6 +347,7 @@ void hal_irq_deactivate(uint32_t intid)
 {
     struct sim_machine *machine = sim_machine();
 
+    explore_point(__builtin_return_address(0));
     irqchip_deactivate(&machine->irqchip, machine->self, intid);
 }
 
@@ -345,6 +362,7 @@ hv_err hal_irq_enable(uint32_t intid, bool enable)
 {
     struct sim_machine *machine = sim_machine();
 
+    explore_point(__builtin_return_address(0));
     return irqchip_enable(&machine->irqchip, machine->self, intid, enable);
 }
 
@@ -355,6 +373,7 @@ uint64_t hal_time_now(void)
     struct sim_machine *machine = sim_machine();
     struct sim_cpu *cpu = sim_cpu_self(machine);
 
+    explore_point(__builtin_return_address(0));
     if (cpu->time_readings < FREE_READINGS)
         cpu->time_readings++;
     else
@@ -371,6 +390,7 @@ void hal_timer_arm(uint64_t deadline)
 {
     struct sim_machine *machine = sim_machine();
 
+    explore_point(__builtin_return_address(0));
     sim_cpu_self(machine)->hyp_deadline = deadline;
     (void)lines_update(machine, machine->self);
 }
@@ -431,6 +451,7 @@ void hal_console_write(const char *text, size_t len)
 {
     const struct sim_machine_config *config = &sim_host()->config;
 
+    explore_point(__builtin_return_address(0));
     if (config->console_write != NULL)
         config->console_write(config->ctx, text, len);
 }
@@ -440,6 +461,7 @@ size_t hal_console_read(char *buf, size_t size)
     struct sim_machine *machine = sim_machine();
     size_t count = 0;
 
+    explore_point(__builtin_return_address(0));
     while (count < size && machine->input_count > 0) {
         buf[count++] = (char)machine->input[machine->input_head];
         machine->input_head = (machine->input_head + 1) % SIM_INPUT_MAX;

@@ -44,6 +44,9 @@ struct sim_machine_config {
     enum sim_cpu_model cpu_model;
     uint64_t seed; /* of the order in which CPUs take turns, and of RNDR */
     pa_t dtb;      /* where the caller puts the machine's devicetree: in RAM */
+    /* 0, or the CPU in turn changes within core's code too, at one in so many points: calls of the
+     * HAL, and atomic accesses of an instrumented core (docs/exploration.md). */
+    uint32_t explore;
     /* Both are called while the machine runs, on a stack of its own, and must not call back into
      * it. */
     void (*console_write)(void *ctx, const char *text, size_t len);
@@ -63,6 +66,9 @@ struct sim_machine;
  */
 struct sim_machine *sim_machine_create(const struct sim_machine_config *config, char *reason);
 void sim_machine_destroy(struct sim_machine *machine);
+
+/* Another seed and another `explore` than the config's, before the first run. */
+void sim_machine_explore(struct sim_machine *machine, uint64_t seed, uint32_t explore);
 
 /* RAM as the host sees it, for loading before the first run; NULL unless all of [base, base + len)
  * is RAM. */

@@ -257,6 +257,7 @@ void *sim_machine_ram(struct sim_machine *machine, pa_t base, uint64_t len)
 /* The host's own accesses are in order, and Unicorn's walker reads the same memory. */
 void hal_pt_sync(void)
 {
+    explore_point(__builtin_return_address(0));
 }
 
 /* An engine's TLB has no VMIDs: what is invalidated is more than what was asked for. */
@@ -264,6 +265,7 @@ void hal_tlbi_all(void)
 {
     const struct sim_machine *machine = sim_machine();
 
+    explore_point(__builtin_return_address(0));
     for (unsigned cpu = 0; cpu < machine->nr_cpus; cpu++)
         engine_flush_tlb(sim_host()->engine[cpu]);
 }

@@ -6,6 +6,7 @@
  */
 #include "base/check.h"
 #include "hal-sim/internal.h"
+#include "hal-sim/race.h"
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -33,6 +34,7 @@ static _Noreturn void cpu_main(void)
     struct sim_cpu *cpu = sim_cpu_self(machine);
 
     fiber_entered(&machine->outside);
+    race_acquire(&cpu->entry);
     if (cpu->entry == NULL)
         core_main(&machine->boot);
     cpu->entry(cpu->entry_arg);
@@ -89,7 +91,18 @@ static unsigned choose(struct sim_machine *machine, bool *others)
     *others = count > 1;
     if (count == 0)
         return machine->nr_cpus;
-    return able[count == 1 ? 0 : turns_random(machine) % count];
+    if (count == 1)
+        return able[0];
+    if (machine->explore.one_in != 0)
+        return explore_choose(machine, able, count);
+    return able[turns_random(machine) % count];
+}
+
+static uint64_t turn_length(struct sim_machine *machine)
+{
+    if (machine->explore.one_in != 0)
+        return explore_turn(machine);
+    return TURN_MIN + turns_random(machine) % (TURN_MAX - TURN_MIN + 1);
 }
 
 static void give_turn(struct sim_machine *machine, unsigned index, bool others)
@@ -99,8 +112,7 @@ static void give_turn(struct sim_machine *machine, unsigned index, bool others)
     machine->self = index;
     machine->turn_end = UINT64_MAX;
     if (others)
-        machine->turn_end =
-            machine->now + TURN_MIN + turns_random(machine) % (TURN_MAX - TURN_MIN + 1);
+        machine->turn_end = machine->now + turn_length(machine);
     sim_host()->inside = true;
     fiber_switch(&machine->outside, &machine->cpu[index].fiber);
     sim_host()->inside = false;
@@ -188,7 +200,10 @@ void hal_cpu_idle(void)
     struct sim_cpu *cpu = sim_cpu_self(machine);
 
     locks_expect_none("hal_cpu_idle()");
+    explore_point(__builtin_return_address(0));
     cpu->time_readings = 0;
+    if (explore_wakes_early(machine))
+        return;
     cpu->state = SIM_CPU_IDLE;
     while (!lines_update(machine, machine->self))
         turns_yield(machine);
@@ -200,6 +215,7 @@ void hal_cpu_relax(void)
 {
     struct sim_machine *machine = sim_machine();
 
+    explore_point(__builtin_return_address(0));
     machine->now++;
     turns_yield(machine);
 }
@@ -209,6 +225,8 @@ void hal_cpu_kick(unsigned cpu)
     struct sim_machine *machine = sim_machine();
 
     HV_CHECK(cpu < machine->nr_cpus);
+    explore_point(__builtin_return_address(0));
+    race_release(&machine->irqchip.cpu[cpu]);
     irqchip_send_sgi(&machine->irqchip, cpu, HAL_INTID_KICK);
 }
 
@@ -229,11 +247,14 @@ hv_err hal_cpu_start(unsigned index, void (*entry)(void *), void *arg)
     struct sim_machine *machine = sim_machine();
     struct sim_cpu *cpu;
 
+    explore_point(__builtin_return_address(0));
     if (index >= machine->nr_cpus)
         return HV_ERR_RANGE;
     cpu = &machine->cpu[index];
     if (cpu->state != SIM_CPU_OFF)
         return HV_ERR_BUSY;
+    race_acquire(&cpu->state);
+    race_release(&cpu->entry);
     cpu->entry = entry;
     cpu->entry_arg = arg;
     reset_interrupts(machine, index);
@@ -248,6 +269,8 @@ _Noreturn void hal_cpu_stop(void)
 
     HV_CHECK(cpu->loaded == NULL);
     locks_expect_none("hal_cpu_stop()");
+    explore_point(__builtin_return_address(0));
+    race_release(&cpu->state);
     cpu->hyp_deadline = HAL_TIMER_NEVER;
     cpu->state = SIM_CPU_OFF;
     for (;;)

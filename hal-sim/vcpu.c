@@ -5,6 +5,7 @@
 #include "base/bits.h"
 #include "base/check.h"
 #include "hal-sim/internal.h"
+#include "hal-sim/race.h"
 
 static struct engine *engine_self(const struct sim_machine *machine)
 {
@@ -19,6 +20,8 @@ void hal_vcpu_load(struct arch_vcpu *vcpu)
     struct sim_cpu *cpu = sim_cpu_self(machine);
 
     HV_CHECK(cpu->loaded == NULL);
+    explore_point(__builtin_return_address(0));
+    race_access(vcpu, sizeof(*vcpu), true, __builtin_return_address(0));
     cpu->loaded = vcpu;
     cpu->gic = vcpu->gic;
     cpu->gic.vmcr = vcpuif_vmcr_implemented(cpu->gic.vmcr);
@@ -41,6 +44,8 @@ void hal_vcpu_put(struct arch_vcpu *vcpu)
     struct sim_cpu *cpu = sim_cpu_self(machine);
 
     HV_CHECK(cpu->loaded == vcpu);
+    explore_point(__builtin_return_address(0));
+    race_access(vcpu, sizeof(*vcpu), true, __builtin_return_address(0));
     engine_save(engine_self(machine), vcpu);
     vcpu->gic = cpu->gic;
     vcpu->sys[ARCH_CNTV_CTL_EL0] = vtimer_ctl(machine, cpu);
@@ -132,6 +137,13 @@ static struct arch_vcpu_gic *gic_of(struct arch_vcpu *vcpu)
     return cpu != NULL ? &cpu->gic : &vcpu->gic;
 }
 
+/* What its owner alone may do. */
+static void gic_use(const struct arch_vcpu *vcpu, bool write, const void *where)
+{
+    explore_point(where);
+    race_access(&vcpu->gic, sizeof(vcpu->gic), write, where);
+}
+
 unsigned hal_gic_lr_count(void)
 {
     return VCPUIF_NR_LRS;
@@ -140,12 +152,14 @@ unsigned hal_gic_lr_count(void)
 uint64_t hal_gic_lr_get(struct arch_vcpu *vcpu, unsigned n)
 {
     HV_CHECK(n < VCPUIF_NR_LRS);
+    gic_use(vcpu, false, __builtin_return_address(0));
     return gic_of(vcpu)->lr[n];
 }
 
 void hal_gic_lr_set(struct arch_vcpu *vcpu, unsigned n, uint64_t lr)
 {
     HV_CHECK(n < VCPUIF_NR_LRS);
+    gic_use(vcpu, true, __builtin_return_address(0));
     gic_of(vcpu)->lr[n] = vcpuif_lr_implemented(lr);
 }
 
@@ -161,11 +175,13 @@ uint64_t hal_gic_hcr_get(struct arch_vcpu *vcpu)
 
 void hal_gic_hcr_set(struct arch_vcpu *vcpu, uint64_t hcr)
 {
+    gic_use(vcpu, true, __builtin_return_address(0));
     gic_of(vcpu)->hcr = vcpuif_hcr_implemented(hcr);
 }
 
 uint64_t hal_gic_vmcr_get(struct arch_vcpu *vcpu)
 {
+    gic_use(vcpu, false, __builtin_return_address(0));
     return gic_of(vcpu)->vmcr;
 }
 
@@ -245,6 +261,9 @@ void hal_vcpu_run(struct arch_vcpu *vcpu, struct arch_exit *exit)
 
     HV_CHECK(sim_cpu_self(machine)->loaded == vcpu);
     locks_expect_none("hal_vcpu_run()");
+    explore_point(__builtin_return_address(0));
+    explore_progress();
+    race_access(vcpu, offsetof(struct arch_vcpu, sys), true, __builtin_return_address(0));
     sim_cpu_self(machine)->time_readings = 0;
     machine->stats.exits++;
     check_progress(machine, sim_cpu_self(machine));

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+#include "explore/driver.h"
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static bool parse_number(const char *text, uint64_t *out)
+{
+    char *rest;
+
+    errno = 0;
+    *out = strtoull(text, &rest, 10);
+    return errno == 0 && *text >= '0' && *text <= '9' && *rest == '\0';
+}
+
+static bool take(struct driver_options *out, const char *option, const char *value)
+{
+    if (strcmp(option, "--test") == 0)
+        out->test = value;
+    else if (strcmp(option, "--seed") == 0)
+        return parse_number(value, &out->seed);
+    else if (strcmp(option, "--runs") == 0)
+        return parse_number(value, &out->runs);
+    else
+        return false;
+    return true;
+}
+
+bool driver_options(int argc, char *argv[], struct driver_options *out)
+{
+    *out = (struct driver_options){.seed = 1, .runs = 1};
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--list") == 0) {
+            out->list = true;
+        } else if (strcmp(argv[i], "--verbose") == 0) {
+            out->verbose = true;
+        } else if (i + 1 == argc || !take(out, argv[i], argv[i + 1])) {
+            (void)fprintf(stderr, "%s: error: '%s': --list, or [--test NAME] [--seed N] [--runs N] "
+                                  "[--verbose]\n", argv[0], argv[i]);
+            return false;
+        } else {
+            i++;
+        }
+    }
+    return true;
+}
