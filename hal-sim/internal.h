@@ -70,8 +70,8 @@ struct sim_machine {
     uint64_t turn_end; /* of the CPU in turn; UINT64_MAX if there is no other */
     uint64_t random;   /* of the order of turns */
     struct explore explore;
-    uint32_t self;     /* CPU in turn */
-    uint32_t halted;   /* 1 + enum hal_halt_reason, or 0 */
+    uint32_t self;   /* CPU in turn */
+    uint32_t halted; /* 1 + enum hal_halt_reason, or 0 */
     bool started;
     bool broken;
     char failure[SIM_REASON_MAX];

@@ -115,12 +115,12 @@ static void store(const volatile void *at, size_t size, int order, bool modify, 
 }
 
 #define MODIFY(bits, name, expression)                                                             \
-    uint##bits##_t __tsan_atomic##bits##_##name(volatile uint##bits##_t *at,                       \
-                                                uint##bits##_t value, int order);                  \
-    uint##bits##_t __tsan_atomic##bits##_##name(volatile uint##bits##_t *at,                       \
-                                                uint##bits##_t value, int order)                   \
+    uint##bits##_t __tsan_atomic##bits##_##name(volatile uint##bits##_t *at, uint##bits##_t value, \
+                                                int order);                                        \
+    uint##bits##_t __tsan_atomic##bits##_##name(volatile uint##bits##_t *at, uint##bits##_t value, \
+                                                int order)                                         \
     {                                                                                              \
-        explore_point(HERE);                                                                          \
+        explore_point(HERE);                                                                       \
         uint##bits##_t old = *at;                                                                  \
         *at = (uint##bits##_t)(expression);                                                        \
         store(at, sizeof(*at), order, true, HERE);                                                 \
@@ -135,7 +135,7 @@ static void store(const volatile void *at, size_t size, int order, bool modify, 
         volatile uint##bits##_t *at, uint##bits##_t *expected, uint##bits##_t value, int order,    \
         int fail_order)                                                                            \
     {                                                                                              \
-        explore_point(HERE);                                                                          \
+        explore_point(HERE);                                                                       \
         if (*at == *expected) {                                                                    \
             *at = value;                                                                           \
             store(at, sizeof(*at), order, true, HERE);                                             \
@@ -150,7 +150,7 @@ static void store(const volatile void *at, size_t size, int order, bool modify, 
     uint##bits##_t __tsan_atomic##bits##_load(const volatile uint##bits##_t *at, int order);       \
     uint##bits##_t __tsan_atomic##bits##_load(const volatile uint##bits##_t *at, int order)        \
     {                                                                                              \
-        explore_point(HERE);                                                                          \
+        explore_point(HERE);                                                                       \
         load(at, sizeof(*at), order, HERE);                                                        \
         return *at;                                                                                \
     }                                                                                              \
@@ -158,14 +158,14 @@ static void store(const volatile void *at, size_t size, int order, bool modify, 
                                      int order);                                                   \
     void __tsan_atomic##bits##_store(volatile uint##bits##_t *at, uint##bits##_t value, int order) \
     {                                                                                              \
-        explore_point(HERE);                                                                          \
+        explore_point(HERE);                                                                       \
         *at = value;                                                                               \
         store(at, sizeof(*at), order, false, HERE);                                                \
     }                                                                                              \
     MODIFY(bits, exchange, value)                                                                  \
     MODIFY(bits, fetch_add, old + value)                                                           \
     MODIFY(bits, fetch_sub, old - value)                                                           \
-    MODIFY(bits, fetch_and, old & value)                                                           \
+    MODIFY(bits, fetch_and, old &value)                                                            \
     MODIFY(bits, fetch_or, old | value)                                                            \
     MODIFY(bits, fetch_xor, old ^ value)                                                           \
     COMPARE(bits, strong)                                                                          \

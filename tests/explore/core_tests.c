@@ -3,7 +3,6 @@
 #include "base/addr.h"
 #include "explore/driver.h"
 #include "explore/explore.h"
-#include <stdio.h>
 #include <string.h>
 
 static void set_seed(uint64_t seed)
@@ -34,26 +33,17 @@ static bool run_test(const struct explore_test *test, const struct driver_option
     return driver_run(&driver, test->name, options->seed, options->runs);
 }
 
+static const char *test_name(unsigned n)
+{
+    return explore_test(n) != NULL ? explore_test(n)->name : NULL;
+}
+
+static bool test_run(unsigned n, const struct driver_options *options)
+{
+    return run_test(explore_test(n), options);
+}
+
 int main(int argc, char *argv[])
 {
-    struct driver_options options;
-    bool found = false;
-    bool passed = true;
-
-    if (!driver_options(argc, argv, &options))
-        return 2;
-    for (unsigned i = 0; explore_test(i) != NULL; i++) {
-        const struct explore_test *test = explore_test(i);
-        if (options.list) {
-            (void)printf("%s\n", test->name);
-            found = true;
-        } else if (options.test == NULL || strcmp(options.test, test->name) == 0) {
-            passed = run_test(test, &options) && passed;
-            found = true;
-        }
-    }
-    if (!found)
-        (void)fprintf(stderr, "explore-core: error: there is no test '%s': see --list\n",
-                      options.test);
-    return found && passed ? 0 : 1;
+    return driver_main(argc, argv, test_name, test_run);
 }

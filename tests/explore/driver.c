@@ -47,11 +47,23 @@ static uint32_t one_in(uint64_t seed)
 
 /* --- One run --- */
 
-static _Noreturn void fail(const struct driver *driver, const char *test, uint64_t seed,
-                           const char *what)
+/* All that a replay has to do again. */
+static void tell(const char *test, uint64_t seed, const struct sim_machine *machine)
 {
-    (void)fflush(stdout);
-    (void)fprintf(stderr, "%s", output.text);
+    struct sim_stats stats;
+
+    sim_machine_stats(machine, &stats);
+    (void)fprintf(stderr,
+                  "%s%s: seed %llu: a change of CPU at one in %u points: %llu changes, %llu "
+                  "ticks\n",
+                  output.text, test, (unsigned long long)seed, one_in(seed),
+                  (unsigned long long)stats.switches, (unsigned long long)sim_machine_now(machine));
+}
+
+static _Noreturn void fail(const struct driver *driver, const char *test, uint64_t seed,
+                           const struct sim_machine *machine, const char *what)
+{
+    tell(test, seed, machine);
     (void)fprintf(stderr, "%s: seed %llu: %s\n", test, (unsigned long long)seed, what);
     (void)fprintf(stderr, "%s: replay: ci/explore --test %s --seed %llu\n", driver->program, test,
                   (unsigned long long)seed);
@@ -91,13 +103,12 @@ static _Noreturn void run(const struct driver *driver, const char *test, uint64_
         failure = driver->judge(output.text);
     if (driver->finds != NULL && (failure == NULL || strstr(failure, driver->finds) == NULL)) {
         (void)fprintf(stderr, "%s: has to fail by '%s'\n", test, driver->finds);
-        fail(driver, test, seed, failure != NULL ? failure : "it passes");
+        fail(driver, test, seed, machine, failure != NULL ? failure : "it passes");
     }
     if (driver->finds == NULL && failure != NULL)
-        fail(driver, test, seed, failure);
+        fail(driver, test, seed, machine, failure);
     if (driver->verbose)
-        (void)fprintf(stderr, "%s%s: seed %llu: %llu ticks\n", output.text, test,
-                      (unsigned long long)seed, (unsigned long long)sim_machine_now(machine));
+        tell(test, seed, machine);
     _exit(0);
 }
 

@@ -29,13 +29,17 @@ bool driver_run(const struct driver *driver, const char *test, uint64_t first, u
 
 /* The command line of both programs. */
 struct driver_options {
-    const char *test;
-    uint64_t seed;
+    const char *test;   /* NULL: all */
+    const char *guests; /* the directory of the guest programs */
+    uint64_t seed;      /* the first */
     uint64_t runs;
     bool list;
     bool verbose;
 };
-/* False if it is wrong, which has been told. */
-bool driver_options(int argc, char *argv[], struct driver_options *out);
+
+/* main() of a program whose nth test has the name test_name(n), NULL behind the last, and is run by
+ * test_run(n), false if it fails. */
+int driver_main(int argc, char *argv[], const char *(*test_name)(unsigned n),
+                bool (*test_run)(unsigned n, const struct driver_options *options));
 
 #endif

@@ -18,6 +18,8 @@ static bool take(struct driver_options *out, const char *option, const char *val
 {
     if (strcmp(option, "--test") == 0)
         out->test = value;
+    else if (strcmp(option, "--guests") == 0)
+        out->guests = value;
     else if (strcmp(option, "--seed") == 0)
         return parse_number(value, &out->seed);
     else if (strcmp(option, "--runs") == 0)
@@ -27,21 +29,46 @@ static bool take(struct driver_options *out, const char *option, const char *val
     return true;
 }
 
-bool driver_options(int argc, char *argv[], struct driver_options *out)
+static bool parse(int argc, char *argv[], struct driver_options *out)
 {
-    *out = (struct driver_options){.seed = 1, .runs = 1};
+    *out = (struct driver_options){.guests = ".", .seed = 1, .runs = 1};
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--list") == 0) {
             out->list = true;
         } else if (strcmp(argv[i], "--verbose") == 0) {
             out->verbose = true;
         } else if (i + 1 == argc || !take(out, argv[i], argv[i + 1])) {
-            (void)fprintf(stderr, "%s: error: '%s': --list, or [--test NAME] [--seed N] [--runs N] "
-                                  "[--verbose]\n", argv[0], argv[i]);
+            (void)fprintf(stderr,
+                          "error: '%s': there are --list, --verbose, --test NAME, --seed N, "
+                          "--runs N, --guests DIRECTORY\n",
+                          argv[i]);
             return false;
         } else {
             i++;
         }
     }
     return true;
+}
+
+int driver_main(int argc, char *argv[], const char *(*test_name)(unsigned n),
+                bool (*test_run)(unsigned n, const struct driver_options *options))
+{
+    struct driver_options options;
+    bool found = false;
+    bool passed = true;
+
+    if (!parse(argc, argv, &options))
+        return 2;
+    for (unsigned n = 0; test_name(n) != NULL; n++) {
+        if (options.test != NULL && strcmp(options.test, test_name(n)) != 0)
+            continue;
+        found = true;
+        if (options.list)
+            (void)printf("%s\n", test_name(n));
+        else
+            passed = test_run(n, &options) && passed;
+    }
+    if (!found)
+        (void)fprintf(stderr, "error: there is no test '%s': see --list\n", options.test);
+    return found && passed ? 0 : 1;
 }

@@ -15,6 +15,7 @@ import sys
 import tempfile
 
 from mutations import MUTATIONS
+from symbols import symbolised
 
 PROGRAM = "tests/explore/explore-core"
 OBJECT = "tests/explore/CMakeFiles/explore-core-lib.dir/__/__/{}.o"
@@ -90,9 +91,10 @@ def run(program, mutation, seed, runs):
     return (int(found.group(1)) if found else None), done.stderr
 
 
-def story(text, test):
-    """The failure's own line."""
-    return next((line for line in text.splitlines() if line.startswith(f"{test}: seed ")), tail(text))
+def story(program, text, test):
+    """The failure's own line, with places in core."""
+    lines = [line for line in text.splitlines() if line.startswith(f"{test}: seed ")]
+    return symbolised(program, lines[-1]) if lines else tail(text)
 
 
 def run_mutation(mutation, options):
@@ -103,7 +105,7 @@ def run_mutation(mutation, options):
         again, same = run(program, mutation, seed, 1)
         check(again == seed and same == text, f"seed {seed} fails differently when it is run again:\n{tail(text)}\n"
               f"and\n{tail(same)}")
-    print(f"passed: {mutation.what}: found by seed {seed}: {story(text, mutation.test)}")
+        print(f"passed: {mutation.what}: found by seed {seed}: {story(program, text, mutation.test)}")
 
 
 def main():

@@ -112,8 +112,8 @@ static void wake_all(void)
 
 static void take(unsigned cpu, uint32_t intid)
 {
-    _Atomic bool *raised = intid < GIC_NR_SGIS ? &sgi_raised[cpu][intid]
-                                               : &spi_raised[intid - GIC_FIRST_SPI];
+    _Atomic bool *raised =
+        intid < GIC_NR_SGIS ? &sgi_raised[cpu][intid] : &spi_raised[intid - GIC_FIRST_SPI];
 
     EXPECT(intid < GIC_NR_SGIS || (intid >= GIC_FIRST_SPI && intid < GIC_FIRST_SPI + SPIS));
     EXPECT(atomic_exchange(raised, false)); /* else it has come twice */
