@@ -18,14 +18,20 @@ struct bundle_blob {
     size_t size; /* 1..BUNDLE_MAKE_LIMIT */
 };
 
-/* One VM named "linux" from options->kernel and its like. False with the reason in
- * reason[BUNDLE_MAKE_REASON_MAX]: an unreadable or huge file, no memory. */
+/* options->vms VMs from options->kernel and its like: "linux", or "vm0" and so on. False with the
+ * reason in reason[BUNDLE_MAKE_REASON_MAX]: an unreadable or huge file, no memory. */
 bool bundle_make(const struct sim_options *options, struct bundle_blob *out, char *reason);
-/* The file's bytes, whatever they are. */
+/* The file's bytes, whatever they are; of a .dts, what dtc makes of it. */
 bool bundle_read(const char *path, struct bundle_blob *out, char *reason);
 void bundle_free(struct bundle_blob *blob);
 
-/* Memory of all VMs together; 0 for a bundle that core will refuse, which is core's to tell. */
-uint64_t bundle_memory(const struct bundle_blob *blob);
+/* What the machine around the bundle must know of it. Of one that core will refuse, which is core's
+ * to tell: no memory, and escapes. */
+struct bundle_facts {
+    uint64_t memory; /* of all VMs together */
+    bool escapes;    /* Ctrl-A on the console is the hypervisor's */
+};
+
+void bundle_facts(const struct bundle_blob *blob, struct bundle_facts *out);
 
 #endif

@@ -28,6 +28,7 @@ struct sim_console_state {
 enum sim_console_watch_for {
     SIM_CONSOLE_SNAPSHOT, /* --snapshot-on */
     SIM_CONSOLE_INPUT,    /* --input-on */
+    SIM_CONSOLE_CONTROL,  /* --control-on */
     SIM_CONSOLE_WATCHES
 };
 

@@ -8,9 +8,8 @@ static const struct {
     char key;
     enum escape_command command;
 } commands[] = {
-    {'x', ESCAPE_EXIT}, {'X', ESCAPE_EXIT},     {'c', ESCAPE_HELP},
-    {'C', ESCAPE_HELP}, {'h', ESCAPE_HELP},     {'H', ESCAPE_HELP},
-    {'?', ESCAPE_HELP}, {'s', ESCAPE_SNAPSHOT}, {'S', ESCAPE_SNAPSHOT},
+    {'x', ESCAPE_EXIT}, {'X', ESCAPE_EXIT},     {'h', ESCAPE_HELP},
+    {'H', ESCAPE_HELP}, {'s', ESCAPE_SNAPSHOT}, {'S', ESCAPE_SNAPSHOT},
 };
 
 static enum escape_command find_command(char key)
@@ -21,35 +20,48 @@ static enum escape_command find_command(char key)
     return ESCAPE_NONE;
 }
 
-enum escape_command escape_filter(struct escape *escape, char *data, size_t len, size_t *out_len,
-                                  size_t *used)
+size_t escape_filter(struct escape *escape, const char *data, size_t len, char *out,
+                     size_t *out_len, enum escape_command *command)
+{
+    size_t kept = 0;
+    size_t used = 0;
+
+    *command = ESCAPE_NONE;
+    while (used < len && *command == ESCAPE_NONE) {
+        char key = data[used++];
+        if (!escape->armed && key == CTRL_A) {
+            escape->armed = true;
+            continue;
+        }
+        if (escape->armed)
+            *command = find_command(key);
+        if (escape->armed && *command == ESCAPE_NONE && (escape->shared || key != CTRL_A))
+            out[kept++] = CTRL_A;
+        if (*command == ESCAPE_NONE)
+            out[kept++] = key;
+        escape->armed = false;
+    }
+    *out_len = kept;
+    return used;
+}
+
+size_t escape_double(const struct escape *escape, const char *data, size_t len, char *out)
 {
     size_t kept = 0;
 
     for (size_t i = 0; i < len; i++) {
-        enum escape_command command;
-
-        if (!escape->armed && data[i] == CTRL_A) {
-            escape->armed = true;
-            continue;
-        }
-        if (!escape->armed) {
-            data[kept++] = data[i];
-            continue;
-        }
-        escape->armed = false;
-        if (data[i] == CTRL_A || data[i] == 'a')
-            data[kept++] = CTRL_A;
-        command = find_command(data[i]);
-        if (command == ESCAPE_NONE)
-            continue;
-        *out_len = kept;
-        *used = i + 1;
-        return command;
+        if (data[i] == CTRL_A && escape->shared)
+            out[kept++] = CTRL_A;
+        out[kept++] = data[i];
     }
-    *out_len = kept;
-    *used = len;
-    return ESCAPE_NONE;
+    return kept;
+}
+
+bool escape_is_open(const char *data, size_t len, bool open)
+{
+    for (size_t i = 0; i < len; i++)
+        open = !open && data[i] == CTRL_A;
+    return open;
 }
 
 const char *escape_help(void)
@@ -57,6 +69,11 @@ const char *escape_help(void)
     return "\r\nhalcyon-sim keys:\r\n"
            "  Ctrl-A x        end\r\n"
            "  Ctrl-A s        make the snapshot that --snapshot names\r\n"
-           "  Ctrl-A c, h     this text\r\n"
+           "  Ctrl-A h        this text\r\n"
+           "the hypervisor's:\r\n"
+           "  Ctrl-A t        type to the next VM\r\n"
+           "  Ctrl-A l        all VMs' lines with their names, or one VM's output\r\n"
+           "  Ctrl-A c        a command line: list, stop 1 ...\r\n"
+           "  Ctrl-A ?        its own help\r\n"
            "  Ctrl-A Ctrl-A   a Ctrl-A for the guest\r\n";
 }

@@ -5,13 +5,24 @@
 #define SIM_OPTIONS_H
 
 #include "hal-sim/machine.h"
+#include "vm/config.h"
 #include <stdbool.h>
 #include <stdint.h>
 
 #define OPTIONS_MESSAGE_MAX 256u
-#define OPTIONS_TEXT_MAX    256u /* longest --snapshot-on and --input-on, with the terminator */
+#define OPTIONS_TEXT_MAX    256u /* longest --snapshot-on and its like, with the terminator */
+
+#define SIM_CONTROL_MAX 64u /* --control commands */
+#define SIM_CONTROL_LEN 80u /* characters of one: what core's command line holds */
 
 enum sim_action { SIM_ACTION_RUN, SIM_ACTION_WRITE_BUNDLE, SIM_ACTION_HELP, SIM_ACTION_VERSION };
+
+/* A command for the hypervisor, as if typed after Ctrl-A c. */
+struct sim_control {
+    const char *on; /* once the console has printed this, and the commands before are given; NULL:
+                       as soon as they are */
+    const char *command; /* 1..SIM_CONTROL_LEN printable characters */
+};
 
 /* Strings are argv's own; NULL: not given. */
 struct sim_options {
@@ -23,10 +34,14 @@ struct sim_options {
     const char *initrd;
     const char *append; /* never NULL */
     const char *log;
-    uint64_t memory;         /* of the VM made from --kernel: a multiple of 4 KiB, from 1 MiB on */
-    unsigned smp;            /* its vCPUs, 1..MACHINE_MAX_VCPUS */
-    uint64_t machine_memory; /* 0: what the bundle needs; else a multiple of 2 MiB */
-    unsigned pcpus;          /* 1..SIM_MAX_CPUS */
+    uint64_t memory;     /* of each VM made from --kernel: a multiple of 4 KiB, from 1 MiB on */
+    unsigned smp;        /* its vCPUs, 1..MACHINE_MAX_VCPUS */
+    unsigned vms;        /* how many, 1..HV_MAX_VMS */
+    unsigned nr_weights; /* 0: not given; else vms */
+    unsigned weights[HV_MAX_VMS]; /* 1..VM_WEIGHT_MAX */
+    unsigned vmids;               /* HV_MIN_VMIDS..HV_MAX_VMIDS; 0: not given */
+    uint64_t machine_memory;      /* 0: what the bundle needs; else a multiple of 2 MiB */
+    unsigned pcpus;               /* 1..SIM_MAX_CPUS */
     enum sim_cpu_model cpu;
     uint64_t seed;
     uint64_t max_insns; /* UINT64_MAX: no limit */
@@ -36,11 +51,14 @@ struct sim_options {
     const char *snapshot;
     const char *snapshot_on; /* this and input_on: 1..OPTIONS_TEXT_MAX - 1 bytes */
     const char *input_on;
+    unsigned nr_control; /* of control */
+    struct sim_control control[SIM_CONTROL_MAX];
     uint64_t snapshot_at; /* instructions; UINT64_MAX: not given */
     const char *write_bundle;
     bool snapshot_quit;
     bool stats;
     bool no_input;
+    bool input_raw; /* Ctrl-A in input that is not typed is the hypervisor's escape, not data */
     bool hash;
 };
 

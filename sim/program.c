@@ -124,6 +124,9 @@ static bool prepare(struct program *p)
     run_connect(&p->run, wants_trace(options));
     sim_console_watch(&p->run.console, SIM_CONSOLE_SNAPSHOT, options->snapshot_on);
     sim_console_watch(&p->run.console, SIM_CONSOLE_INPUT, options->input_on);
+    p->run.input.raw = options->input_raw;
+    p->run.input.control = options->control;
+    p->run.input.nr_control = options->nr_control;
     p->run.max_insns = options->max_insns;
     p->run.snapshot = options->snapshot;
     p->run.snapshot_at = options->snapshot_on == NULL ? options->snapshot_at : 0;

@@ -58,6 +58,8 @@ static bool save(struct sim_run *run, char *reason)
     state.trace = run->tracer.state;
     state.origin = run->origin;
     state.entered = run->input.entered;
+    state.shared = run->input.escape.shared;
+    state.open = run->input.open;
     memcpy(meta.run, &state, sizeof(state));
     return snapshot_save(run->snapshot, run->machine, &meta, reason);
 }
@@ -69,12 +71,15 @@ bool run_state_take(struct sim_run *run, const struct run_state *state)
 
     if (console->line_len > sizeof(console->line) ||
         memchr(console->failure, '\0', sizeof(console->failure)) == NULL ||
-        memchr(console->panic, '\0', sizeof(console->panic)) == NULL)
+        memchr(console->panic, '\0', sizeof(console->panic)) == NULL || state->shared > 1 ||
+        state->open > 1)
         return false;
     run->console.state = *console;
     run->tracer.state = state->trace;
     run->origin = state->origin;
     run->input.entered = state->entered;
+    run->input.escape.shared = state->shared != 0;
+    run->input.open = state->open != 0;
     return true;
 }
 
@@ -187,6 +192,15 @@ static uint64_t host_time(void)
     return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
 }
 
+static const char *why_no_input(const struct sim_run *run)
+{
+    if (run->input.control_next < run->input.nr_control)
+        return "the console never printed the text of --control-on";
+    if (run->input.held)
+        return "the console never printed the text of --input-on";
+    return "there is no more input";
+}
+
 /*
  * All CPUs wait. With nobody to type, the clock jumps to the next event. With somebody, time passes
  * as it does for him, until he types: the moment at which it enters is what a recording keeps.
@@ -208,9 +222,7 @@ static enum run_end idle(struct sim_run *run, bool *is_idle)
         to = earlier(to, record_ended(run->input.replay)->time);
     }
     if (to == UINT64_MAX)
-        return fail(run, "the guests wait for ever: no timer is set, and %s",
-                    run->input.held ? "the console never printed the text of --input-on"
-                                    : "there is no more input");
+        return fail(run, "the guests wait for ever: no timer is set, and %s", why_no_input(run));
     if (to > now)
         sim_machine_advance(run->machine, to);
     *is_idle = to < event;
@@ -250,10 +262,16 @@ static enum run_end run_turn(struct sim_run *run, bool *idle)
     return fail(run, "the simulator: %s", sim_machine_failure(run->machine));
 }
 
-/* A plan that came to nothing is a failure: who waits for the file must not take an old one. */
+/* A plan that came to nothing is a failure: who waits for the file must not take an old one, and
+ * who gave a command counts on it. */
 static enum run_end check_plan(struct sim_run *run, enum run_end end)
 {
-    if (!run->snapshot_planned || end == RUN_FAILED || end == RUN_SIGNAL)
+    if (end == RUN_FAILED || end == RUN_SIGNAL)
+        return end;
+    if (run->input.control_next < run->input.nr_control)
+        return fail(run, "the run ended before it came to --control '%s'",
+                    run->input.control[run->input.control_next].command);
+    if (!run->snapshot_planned)
         return end;
     return fail(run, "the run ended before the point at which the snapshot was to be made");
 }
@@ -266,16 +284,37 @@ static void end_console_line(const struct sim_run *run)
         (void)fputs("\r\n", stderr);
 }
 
+/* The text for the next of --control counts from where the one before entered. */
+static void watch_for_control(struct sim_run *run)
+{
+    const struct sim_input *input = &run->input;
+
+    if (run->control_watched != input->control_next || input->control_next == input->nr_control)
+        return;
+    sim_console_watch(&run->console, SIM_CONSOLE_CONTROL, input->control[input->control_next].on);
+    run->control_watched++;
+}
+
+/* Whether input may enter that waits for a text of the console. */
+static void look_for_texts(struct sim_run *run)
+{
+    run->input.held = !sim_console_seen(&run->console, SIM_CONSOLE_INPUT);
+    run->input.control_due = sim_console_seen(&run->console, SIM_CONSOLE_CONTROL);
+}
+
 enum run_end run_machine(struct sim_run *run)
 {
     enum run_end end = RUN_ON;
     bool is_idle = false;
 
+    watch_for_control(run);
     while (end == RUN_ON) {
         end = look_around(run);
-        run->input.held = !sim_console_seen(&run->console, SIM_CONSOLE_INPUT);
-        if (end == RUN_ON && input_poll(&run->input, run->machine))
+        look_for_texts(run);
+        if (end == RUN_ON && input_poll(&run->input, run->machine)) {
+            watch_for_control(run);
             is_idle = false;
+        }
         if (end == RUN_ON)
             end = obey(run);
         if (end == RUN_ON)

@@ -23,6 +23,8 @@ struct run_state {
     struct tracer_state trace;
     struct record_identity origin;
     uint64_t entered; /* pieces of input so far */
+    uint64_t shared;  /* Ctrl-A is core's escape: 0 or 1 */
+    uint64_t open;    /* and was the last byte that entered: 0 or 1 */
 };
 
 enum run_end {
@@ -47,7 +49,8 @@ struct sim_run {
     uint64_t snapshot_at;  /* instructions that are done first */
     bool snapshot_planned; /* to be made then, and once the console has seen its text */
     bool snapshot_quit;
-    int write_error; /* errno of the console's output */
+    unsigned control_watched; /* how many of --control-on the console was told of */
+    int write_error;          /* errno of the console's output */
     /* Results. */
     bool halted; /* the machine ended by itself, and was not left in the middle */
     char reason[RUN_REASON_MAX];

@@ -48,9 +48,9 @@ static bool host_can_hold(uint64_t vms, char *reason)
 
 /* How much RAM the bundle needs; of one that core will refuse, room for it to say so. */
 static bool choose_memory(const struct sim_options *options, const struct bundle_blob *bundle,
-                          uint64_t *out, char *reason)
+                          const struct bundle_facts *facts, uint64_t *out, char *reason)
 {
-    uint64_t vms = bundle_memory(bundle);
+    uint64_t vms = facts->memory;
 
     if (!host_can_hold(options->machine_memory != 0 && options->machine_memory < vms
                            ? options->machine_memory
@@ -115,10 +115,23 @@ static bool load(struct sim_run *run, const struct sim_options *options,
     return true;
 }
 
+static bool commands_arrive(const struct sim_run *run, const struct sim_options *options,
+                            char *reason)
+{
+    if (run->input.escape.shared || options->nr_control == 0)
+        return true;
+    return refuse(reason, "--control: the bundle's no-escape leaves no way to give commands");
+}
+
 static bool create(struct sim_run *run, const struct sim_options *options,
                    const struct bundle_blob *bundle, struct record_identity *identity, char *reason)
 {
-    if (!choose_memory(options, bundle, &run->config.ram_size, reason))
+    struct bundle_facts facts;
+
+    bundle_facts(bundle, &facts);
+    run->input.escape.shared = facts.escapes;
+    if (!commands_arrive(run, options, reason) ||
+        !choose_memory(options, bundle, &facts, &run->config.ram_size, reason))
         return false;
     run->config.nr_cpus = options->pcpus;
     run->config.cpu_model = options->cpu;
@@ -173,7 +186,7 @@ bool setup_restore(struct sim_run *run, const struct sim_options *options,
 
     if (file == NULL)
         return false;
-    if (take_meta(run, snapshot_meta(file), reason)) {
+    if (take_meta(run, snapshot_meta(file), reason) && commands_arrive(run, options, reason)) {
         run->machine = sim_machine_create(&run->config, reason);
         done = run->machine != NULL && snapshot_load(file, run->machine, reason);
     }

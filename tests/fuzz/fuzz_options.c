@@ -20,6 +20,17 @@ static void check_options(const struct sim_options *options)
                 options->memory % KIB(4) == 0);
     FUZZ_ASSERT(options->machine_memory <= SIM_RAM_MAX && options->machine_memory % MIB(2) == 0);
     FUZZ_ASSERT(options->max_insns > 0);
+    FUZZ_ASSERT(options->vms >= 1 && options->vms <= HV_MAX_VMS);
+    FUZZ_ASSERT(options->nr_weights == 0 || options->nr_weights == options->vms);
+    for (unsigned i = 0; i < options->nr_weights; i++)
+        FUZZ_ASSERT(options->weights[i] >= 1 && options->weights[i] <= VM_WEIGHT_MAX);
+    FUZZ_ASSERT(options->vmids == 0 ||
+                (options->vmids >= HV_MIN_VMIDS && options->vmids <= HV_MAX_VMIDS));
+    FUZZ_ASSERT(options->nr_control <= SIM_CONTROL_MAX);
+    for (unsigned i = 0; i < options->nr_control; i++) {
+        FUZZ_ASSERT(strlen(options->control[i].command) - 1 < SIM_CONTROL_LEN);
+        FUZZ_ASSERT(options->control[i].on == NULL || options->control[i].on[0] != '\0');
+    }
     FUZZ_ASSERT(options->snapshot_on == NULL || options->snapshot_on[0] != '\0');
     FUZZ_ASSERT(options->input_on == NULL || options->input_on[0] != '\0');
     FUZZ_ASSERT(options->snapshot != NULL ||

@@ -138,8 +138,6 @@ def window_size():
 
 def keys():
     with start_endless() as terminal:
-        terminal.send("\x01c")
-        terminal.expect(r"Ctrl-A x", TIMEOUT)
         terminal.send("\x01h")
         terminal.expect(r"Ctrl-A x", TIMEOUT)
         terminal.send("\x01s")

@@ -10,13 +10,14 @@
 static char reason[BUNDLE_MAKE_REASON_MAX];
 static char words[BUNDLE_REASON_MAX];
 static struct bundle_blob blob;
+static struct bundle_facts facts;
 static struct hv_config config;
 static struct sim_options options;
 
 static void begin(void)
 {
     scratch_begin();
-    options = (struct sim_options){.append = "", .memory = UINT64_C(0x8000000), .smp = 1};
+    options = (struct sim_options){.append = "", .memory = UINT64_C(0x8000000), .smp = 1, .vms = 1};
     strcpy(reason, "unset");
     blob = (struct bundle_blob){NULL, 0};
 }
@@ -30,7 +31,9 @@ static void finish(void)
 static void parse(void)
 {
     cr_assert_eq(bundle_parse(blob.data, blob.size, &config, words), HV_OK, "%s", words);
-    cr_assert_eq(config.nr_vms, 1);
+    cr_assert_eq(config.nr_vms, options.vms);
+    bundle_facts(&blob, &facts);
+    cr_expect(facts.escapes);
 }
 
 static void expect_bytes(const struct vm_blob *got, const char *bytes, size_t size)
@@ -56,7 +59,9 @@ CASE(bundle_make, one_kernel)
     cr_expect_eq(config.vm[0].initrd.size, 0);
     cr_expect_not(config.vm[0].has_kernel_address || config.vm[0].has_initrd_address);
     cr_expect_null(config.log);
-    cr_expect_eq(bundle_memory(&blob), UINT64_C(0x8000000));
+    cr_expect_eq(facts.memory, UINT64_C(0x8000000));
+    cr_expect_eq(config.vm[0].weight, 0, "what is not said is not in it");
+    cr_expect_eq(config.vmids, 0);
 }
 
 CASE(bundle_make, everything)
@@ -81,6 +86,58 @@ CASE(bundle_make, everything)
     expect_bytes(&config.vm[0].kernel, "k", 1);
     expect_bytes(&config.vm[0].initrd, initrd, sizeof(initrd));
     cr_expect_str_eq(config.log, "warn,vm=debug");
+}
+
+CASE(bundle_make, several)
+{
+    static const char *const names[] = {"vm0", "vm1", "vm2"};
+
+    options.kernel = scratch_path("kernel");
+    options.initrd = scratch_path("initrd");
+    options.append = "quiet";
+    options.vms = 3;
+    options.smp = 2;
+    options.nr_weights = 3;
+    memcpy(options.weights, (const unsigned[]){1, 2, 1000}, 3 * sizeof(unsigned));
+    options.vmids = 2;
+    scratch_write(options.kernel, "k", 1);
+    scratch_write(options.initrd, "rd", 2);
+    cr_assert(bundle_make(&options, &blob, reason), "%s", reason);
+    parse();
+    cr_expect_eq(config.vmids, 2);
+    cr_expect_eq(facts.memory, UINT64_C(0x18000000));
+    for (unsigned i = 0; i < 3; i++) {
+        cr_expect_str_eq(config.vm[i].name, names[i]);
+        cr_expect_eq(config.vm[i].vcpus, 2);
+        cr_expect_eq(config.vm[i].weight, options.weights[i]);
+        cr_expect_eq(config.vm[i].memory, UINT64_C(0x8000000));
+        cr_expect_str_eq(config.vm[i].bootargs, "quiet");
+        expect_bytes(&config.vm[i].kernel, "k", 1);
+        expect_bytes(&config.vm[i].initrd, "rd", 2);
+        cr_expect_eq(config.vm[i].kernel.data, config.vm[0].kernel.data, "once in the bundle");
+    }
+}
+
+/* All that can be asked for at once has room. */
+CASE(bundle_make, the_most)
+{
+    static char append[2048];
+
+    memset(append, 'a', sizeof(append) - 1);
+    options.kernel = scratch_path("kernel");
+    options.append = append;
+    options.log = "warn,vm=debug";
+    options.vms = 16;
+    options.smp = 16;
+    options.nr_weights = 16;
+    for (unsigned i = 0; i < 16; i++)
+        options.weights[i] = i + 1;
+    options.vmids = 65535;
+    scratch_write(options.kernel, "k", 1);
+    cr_assert(bundle_make(&options, &blob, reason), "%s", reason);
+    parse();
+    cr_expect_str_eq(config.vm[15].name, "vm15");
+    cr_expect_str_eq(config.vm[15].bootargs, append);
 }
 
 /* To the byte, padding included: the recording of a run names its bundle by its hash. */
@@ -140,7 +197,9 @@ CASE(bundle_make, reads_any_file)
     cr_assert(bundle_read(path, &blob, reason), "%s", reason);
     cr_expect_eq(blob.size, 9);
     cr_expect_eq(memcmp(blob.data, "no bundle", 9), 0);
-    cr_expect_eq(bundle_memory(&blob), 0, "which core will refuse");
+    bundle_facts(&blob, &facts);
+    cr_expect_eq(facts.memory, 0, "which core will refuse");
+    cr_expect(facts.escapes);
     bundle_free(&blob);
     cr_expect_not(bundle_read(scratch_path("none"), &blob, reason));
     cr_expect_not_null(strstr(reason, "none: No such file"));

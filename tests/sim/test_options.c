@@ -4,13 +4,15 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#define ARGS_MAX 136
+
 static struct sim_options options;
 static char message[OPTIONS_MESSAGE_MAX];
 
 /* argv is writable and ends with NULL, as main() gets it. */
 static bool parse(const char *const words[], int count)
 {
-    char *argv[16] = {NULL};
+    char *argv[ARGS_MAX] = {NULL};
     bool good;
 
     for (int i = 0; i < count; i++)
@@ -22,8 +24,8 @@ static bool parse(const char *const words[], int count)
     cr_expect_eq(good, message[0] == '\0');
     /* getopt_long() may change the order: all are freed, whatever it is. The options keep pointers
      * into them, which is why the last ones live until the next call. */
-    static char *old[16];
-    for (int i = 0; i < 16; i++) {
+    static char *old[ARGS_MAX];
+    for (int i = 0; i < ARGS_MAX; i++) {
         free(old[i]);
         old[i] = argv[i];
     }
@@ -57,13 +59,18 @@ CASE(options, defaults)
     cr_expect_null(options.log);
     cr_expect_eq(options.memory, UINT64_C(0x20000000));
     cr_expect_eq(options.smp, 1);
+    cr_expect_eq(options.vms, 1);
+    cr_expect_eq(options.nr_weights, 0);
+    cr_expect_eq(options.vmids, 0);
+    cr_expect_eq(options.nr_control, 0);
     cr_expect_eq(options.pcpus, 1);
     cr_expect_eq(options.machine_memory, 0);
     cr_expect_eq(options.cpu, SIM_CPU_CORTEX_A57);
     cr_expect_eq(options.seed, 1);
     cr_expect_eq(options.max_insns, UINT64_MAX);
     cr_expect_eq(options.snapshot_at, UINT64_MAX);
-    cr_expect_not(options.stats || options.hash || options.no_input || options.snapshot_quit);
+    cr_expect_not(options.stats || options.hash || options.no_input || options.snapshot_quit ||
+                  options.input_raw);
 }
 
 CASE(options, every_value)
@@ -97,6 +104,20 @@ CASE(options, every_value)
     ACCEPT("--machine-memory", "4M", "--", "--odd-name");
     cr_expect_str_eq(options.bundle, "--odd-name");
     cr_expect_eq(options.machine_memory, 0x400000);
+    ACCEPT("--kernel=K", "--vms=3", "--weights", "1,0x10,1000", "--vmids", "65535");
+    cr_expect_eq(options.vms, 3);
+    cr_expect_eq(options.nr_weights, 3);
+    cr_expect_eq(options.weights[0], 1);
+    cr_expect_eq(options.weights[1], 16);
+    cr_expect_eq(options.weights[2], 1000);
+    cr_expect_eq(options.vmids, 65535);
+    ACCEPT("--kernel=K", "--weights=5", "--vms=16",
+           "--weights=1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16");
+    cr_expect_eq(options.nr_weights, 16, "the last word counts");
+    cr_expect_eq(options.weights[15], 16);
+    ACCEPT("--bundle", "F.dts", "--input-raw");
+    cr_expect_str_eq(options.bundle, "F.dts");
+    cr_expect(options.input_raw);
     ACCEPT("--kernel=K", "--write-bundle=B");
     cr_expect_eq(options.action, SIM_ACTION_WRITE_BUNDLE);
 }
@@ -142,6 +163,20 @@ CASE(options, values_refused)
     REFUSE("--smp 0: must be a number from 1 to 16", "--kernel=K", "--smp", "0");
     REFUSE("from 1 to 16", "--kernel=K", "--smp=17");
     REFUSE("from 1 to 16", "--kernel=K", "--smp=two");
+    REFUSE("--vms 0: must be a number from 1 to 16", "--kernel=K", "--vms=0");
+    REFUSE("from 1 to 16", "--kernel=K", "--vms=17");
+    REFUSE("--vmids 1: must be a number from 2 to 65535", "--kernel=K", "--vmids=1");
+    REFUSE("from 2 to 65535", "--kernel=K", "--vmids=65536");
+    REFUSE("from 2 to 65535", "--kernel=K", "--vmids=many");
+    REFUSE("--weights 0: must be numbers from 1 to 1000", "--kernel=K", "--weights=0");
+    REFUSE("numbers from 1 to 1000", "--kernel=K", "--weights=1001");
+    REFUSE("numbers from 1 to 1000", "--kernel=K", "--weights=");
+    REFUSE("numbers from 1 to 1000", "--kernel=K", "--vms=2", "--weights=1,");
+    REFUSE("numbers from 1 to 1000", "--kernel=K", "--vms=2", "--weights=,1");
+    REFUSE("numbers from 1 to 1000", "--kernel=K", "--vms=2", "--weights=1,a");
+    REFUSE("at most 16", "--kernel=K", "--weights=1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1");
+    REFUSE("--weights: 2 of them for 1 VMs: give one for each", "--kernel=K", "--weights=1,1");
+    REFUSE("--weights: 2 of them for 3 VMs", "--kernel=K", "--weights=1,1", "--vms=3");
     REFUSE("from 1 to 64", "B", "--pcpus=65");
     REFUSE("cortex-a57 or max", "B", "--cpu=host");
     REFUSE("--seed -1: not a number below 2^64", "B", "--seed", "-1");
@@ -168,6 +203,7 @@ CASE(options, words_refused)
     REFUSE("--kernel needs a value", "--kernel");
     REFUSE("--stats takes no value", "B", "--stats=yes");
     REFUSE("'C': there is one BUNDLE at most", "B", "C");
+    REFUSE("'C': there is one BUNDLE at most", "--bundle=B", "C");
     REFUSE("nothing to run", "--stats");
     REFUSE("option '--?[2J", "--\x1b[2J", "B");
     cr_assert_not(parse((const char *const[]){"halcyon-sim"}, 1));
@@ -184,6 +220,14 @@ CASE(options, combinations_refused)
     REFUSE("`bootargs`", "B", "--append=x");
     REFUSE("`vcpus`", "B", "--smp=2");
     REFUSE("`memory-size`", "B", "--memory=1G");
+    REFUSE("a node for each VM", "B", "--vms=2");
+    REFUSE("`weight`", "B", "--weights=2");
+    REFUSE("/halcyon `vmids`", "B", "--vmids=2");
+    REFUSE("--input-raw with --no-input: ", "B", "--input-raw", "--no-input");
+    REFUSE("--input-raw with --replay: ", "B", "--input-raw", "--replay=P");
+    REFUSE("--kernel with a BUNDLE: ", "--kernel=K", "--bundle=B");
+    REFUSE("BUNDLE with --restore: ", "--bundle=B", "--restore=S");
+    REFUSE("name is empty", "--bundle=");
     REFUSE("/halcyon `log`", "B", "--log=debug");
     REFUSE("--memory: ", "--restore=S", "--memory=1G");
     REFUSE("--pcpus with --restore: ", "--restore=S", "--pcpus=2");
@@ -206,6 +250,40 @@ CASE(options, combinations_refused)
     ACCEPT("B", "--trace=/dev/null", "--record=/dev/null");
 }
 
+CASE(options, control)
+{
+    ACCEPT("B", "--control", "list", "--control-on", "~ # ", "--control=stop 1", "--no-input");
+    cr_assert_eq(options.nr_control, 2);
+    cr_expect_null(options.control[0].on);
+    cr_expect_str_eq(options.control[0].command, "list");
+    cr_expect_str_eq(options.control[1].on, "~ # ");
+    cr_expect_str_eq(options.control[1].command, "stop 1");
+    REFUSE("--control: a command has 1 to 80 printable characters", "B", "--control=");
+    REFUSE("1 to 80", "B", "--control", "stop\r");
+    REFUSE("1 to 80", "B", "--control", "\xc3\xa4");
+    REFUSE("1 to 80", "B", "--control",
+           "123456789 123456789 123456789 123456789 123456789 123456789 123456789 123456789 1");
+    REFUSE("--control-on: after it comes its --control", "B", "--control=list", "--control-on=x");
+    REFUSE("--control-on twice", "B", "--control-on=x", "--control-on=y", "--control=list");
+    REFUSE("--control-on: the text must have 1 to 255 bytes", "B", "--control-on=");
+    REFUSE("--control-on: say what comes then", "B", "--control-on=x");
+    REFUSE("--control with --replay: ", "B", "--control=list", "--replay=P");
+}
+
+CASE(options, control_has_an_end)
+{
+    const char *words[1 + 2 * 65 + 1] = {"halcyon-sim", "B"};
+    int count = 2;
+
+    for (int i = 0; i < 64; i++)
+        words[count++] = "--control=list";
+    cr_assert(parse(words, count), "%s", message);
+    cr_expect_eq(options.nr_control, 64);
+    words[count++] = "--control=list";
+    cr_assert_not(parse(words, count));
+    cr_expect_str_eq(message, "--control: at most 64 commands");
+}
+
 CASE(options, help_and_version)
 {
     ACCEPT("--help");
@@ -226,7 +304,8 @@ CASE(options, help_names_every_option)
         "log",      "write-bundle", "restore",     "pcpus",         "cpu",    "machine-memory",
         "seed",     "no-input",     "max-insns",   "trace",         "record", "replay",
         "snapshot", "snapshot-at",  "snapshot-on", "snapshot-quit", "stats",  "hash",
-        "help",     "version",      "input-on"};
+        "help",     "version",      "input-on",    "bundle",        "vms",    "weights",
+        "vmids",    "input-raw",    "control",     "control-on"};
     char word[32];
 
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
