@@ -3,13 +3,12 @@
 #include "abi/machine.h"
 #include "abi/psci.h"
 #include "abi/smccc.h"
+#include "psci/psci_priv.h"
 #include "psci/smccc.h"
 #include "vm/hv.h"
-#include "vm/sched.h"
 
-#define MPIDR_AFFINITY (BITS(39, 32) | BITS(23, 0))
-/* power_state in the original format: bits that are reserved (5.4.2) */
-#define POWER_STATE_RESERVED  UINT32_C(0xfcfe0000)
+#define MPIDR_AFFINITY        (BITS(39, 32) | BITS(23, 0))
+#define RESET_TYPE_WARM       UINT32_C(0)
 #define MIGRATE_NO_TRUSTED_OS 2 /* 5.9: no migration is needed */
 
 static int64_t psci_from_err(hv_err err)
@@ -26,8 +25,7 @@ static int64_t psci_from_err(hv_err err)
     }
 }
 
-/* The vCPU with this affinity, or NULL. */
-static struct vcpu *psci_target(const struct vcpu *caller, uint64_t affinity)
+struct vcpu *psci_target(const struct vcpu *caller, uint64_t affinity)
 {
     struct vm *vm = caller->vm;
 
@@ -35,6 +33,12 @@ static struct vcpu *psci_target(const struct vcpu *caller, uint64_t affinity)
         if ((vm->vcpu[i].arch.config.vmpidr_el2 & MPIDR_AFFINITY) == affinity)
             return &vm->vcpu[i];
     return NULL;
+}
+
+bool psci_entry_is_valid(const struct vcpu *vcpu, uint64_t entry)
+{
+    return is_aligned(entry, 4) && entry >= MACHINE_RAM_BASE &&
+           entry - MACHINE_RAM_BASE < vcpu->vm->config->memory;
 }
 
 void psci_version(struct vcpu *vcpu)
@@ -68,22 +72,20 @@ void psci_system_reset(struct vcpu *vcpu)
     vm_end(vcpu->vm, VM_RESET, "reset by PSCI SYSTEM_RESET");
 }
 
+/* 5.18: the architectural warm reset, which is no other than SYSTEM_RESET here; no type of a
+ * vendor's. */
+void psci_system_reset2(struct vcpu *vcpu)
+{
+    if ((uint32_t)vcpu->arch.x[1] != RESET_TYPE_WARM)
+        smccc_return(vcpu, PSCI_INVALID_PARAMETERS);
+    else
+        vm_end(vcpu->vm, VM_RESET, "reset by PSCI SYSTEM_RESET2");
+}
+
 /* 5.5: does not return to the caller. */
 void psci_cpu_off(struct vcpu *vcpu)
 {
     vm_vcpu_off(vcpu);
-}
-
-/* 5.4: every state is entered as standby, which the caller of a power-down state has to expect
- * (5.4.1). */
-void psci_cpu_suspend(struct vcpu *vcpu)
-{
-    if (((uint32_t)vcpu->arch.x[1] & POWER_STATE_RESERVED) != 0) {
-        smccc_return(vcpu, PSCI_INVALID_PARAMETERS);
-        return;
-    }
-    smccc_return(vcpu, PSCI_SUCCESS);
-    sched_wait(vcpu);
 }
 
 /* 5.6 */
@@ -93,8 +95,7 @@ static int64_t psci_cpu_on(struct vcpu *vcpu, uint64_t affinity, uint64_t entry,
 
     if (target == NULL)
         return PSCI_INVALID_PARAMETERS;
-    if (!is_aligned(entry, 4) || entry < MACHINE_RAM_BASE ||
-        entry - MACHINE_RAM_BASE >= vcpu->vm->config->memory)
+    if (!psci_entry_is_valid(vcpu, entry))
         return PSCI_INVALID_ADDRESS;
     return psci_from_err(vm_vcpu_on(target, ipa(entry), context));
 }

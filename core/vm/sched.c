@@ -93,6 +93,17 @@ void sched_wait(struct vcpu *vcpu)
     spinlock_unlock(&home->lock);
 }
 
+void sched_suspend(struct vcpu *vcpu, enum vcpu_suspend kind, ipa_t entry, uint64_t context)
+{
+    vcpu->sleep.kind = kind;
+    vcpu->sleep.entry = entry;
+    vcpu->sleep.context = context;
+    vcpu->sleep.since = hal_time_now();
+    sched_wait(vcpu);
+    /* If there was nothing to wait for it ends at once. */
+    vcpu->vm->hv->pcpu[hal_cpu_self()].resched = true;
+}
+
 void sched_stop(struct vcpu *vcpu)
 {
     struct pcpu *home = vcpu->pcpu;

@@ -36,8 +36,11 @@ void sched_wake(struct vcpu *vcpu);
 /* Its VM runs no more, or no longer rests: sched_wake(), also for one that rests. */
 void sched_rouse(struct vcpu *vcpu);
 
-/* The running vCPU waits for an interrupt, unless one is pending. Own pCPU, as the next two. */
+/* The running vCPU waits for an interrupt, unless one is pending. Own pCPU, as the next three. */
 void sched_wait(struct vcpu *vcpu);
+/* The same for a vCPU that suspends itself (PSCI): a sleep of a kind other than VCPU_AWAKE, which
+ * ends as it says when the vCPU runs next. */
+void sched_suspend(struct vcpu *vcpu, enum vcpu_suspend kind, ipa_t entry, uint64_t context);
 /* The running vCPU spins: lets another one run, of the same VM if one waits here. */
 void sched_yield(struct vcpu *vcpu);
 /* The running vCPU powers off, once sched_next() or sched_unload() has let go of its registers. */

@@ -81,17 +81,27 @@ static void load(struct pcpu *pcpu, struct vcpu *vcpu)
     pcpu->loaded = vcpu;
 }
 
+/* A vCPU runs again that PSCI had suspended. */
+static void wake_up(struct pcpu *pcpu, struct vcpu *vcpu)
+{
+    struct vcpu_sleep *sleep = &vcpu->sleep;
+
+    atomic_fetch_add(&sleep->count[sleep->kind], 1);
+    atomic_fetch_add(&sleep->ticks[sleep->kind], hal_time_now() - sleep->since);
+    if (sleep->kind != VCPU_STANDBY) {
+        put(pcpu, vcpu);
+        vgic_cpu_reset(&vcpu->vm->vgic, vcpu->index);
+        vcpu_reset(vcpu, sleep->entry, sleep->context);
+        load(pcpu, vcpu);
+    }
+    sleep->kind = VCPU_AWAKE;
+}
+
 /* What others asked for, done by the pCPU that has the registers. */
-static void serve(struct pcpu *pcpu, struct vcpu *vcpu)
+static void serve(struct vcpu *vcpu)
 {
     uint32_t requests = atomic_exchange(&vcpu->requests, 0);
 
-    if ((requests & VCPU_REQ_RESUME) != 0) {
-        put(pcpu, vcpu);
-        vgic_cpu_reset(&vcpu->vm->vgic, vcpu->index);
-        vcpu_reset(vcpu, vcpu->resume_entry, vcpu->resume_context);
-        load(pcpu, vcpu);
-    }
     if ((requests & VCPU_REQ_PTIMER) != 0)
         ptimer_update(&vcpu->ptimer);
 }
@@ -113,6 +123,8 @@ void sched_switch(struct pcpu *pcpu, struct vcpu *next)
         load(pcpu, next);
         ptimer_move(&next->ptimer);
     }
+    if (next->sleep.kind != VCPU_AWAKE)
+        wake_up(pcpu, next);
     if (atomic_load_explicit(&next->requests, memory_order_relaxed) != 0)
-        serve(pcpu, next);
+        serve(next);
 }

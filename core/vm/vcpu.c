@@ -28,6 +28,7 @@ void vcpu_reset(struct vcpu *vcpu, ipa_t entry, uint64_t arg)
     arch->sys[ARCH_SCTLR_EL1] = SCTLR_EL1_RESET;
     vcpu->os_lock = true; /* D17.3.17: it resets to locked */
     vcpu->stuck_count = 0;
+    vcpu->sleep.kind = VCPU_AWAKE;
 }
 
 void vcpu_skip_insn32(struct vcpu *vcpu, unsigned len)

@@ -36,7 +36,25 @@ enum vcpu_power { VCPU_POWER_ON = 0, VCPU_POWER_OFF = 1, VCPU_POWER_PENDING = 2 
 /* What others ask of the pCPU that has a vCPU's registers, before it runs on: bits of requests. */
 enum vcpu_request {
     VCPU_REQ_PTIMER = 1, /* its physical timer's condition may hold */
-    VCPU_REQ_RESUME = 2, /* it wakes from power-down, at resume_entry */
+};
+
+/* What a vCPU waits in since PSCI put it there; it ends when the vCPU runs again. */
+enum vcpu_suspend {
+    VCPU_AWAKE,
+    VCPU_STANDBY,        /* goes on behind its call */
+    VCPU_POWER_DOWN,     /* comes out of reset, at `entry` */
+    VCPU_SYSTEM_SUSPEND, /* the same, not counted as a state of the CPU */
+    VCPU_SUSPENDS
+};
+
+struct vcpu_sleep {
+    enum vcpu_suspend kind;
+    ipa_t entry;
+    uint64_t context; /* x0 at `entry` */
+    uint64_t since;   /* the counter when it began */
+    /* Of each kind: how often and for how many ticks in all. Others may read them. */
+    _Atomic uint64_t count[VCPU_SUSPENDS];
+    _Atomic uint64_t ticks[VCPU_SUSPENDS];
 };
 
 struct vcpu {
@@ -58,8 +76,6 @@ struct vcpu {
 
     _Atomic uint32_t power;    /* enum vcpu_power */
     _Atomic uint32_t requests; /* enum vcpu_request, or-ed; then sched_wake() */
-    ipa_t resume_entry;        /* of VCPU_REQ_RESUME */
-    uint64_t resume_context;
 
     /* Its own pCPU's. */
     bool os_lock; /* OSLSR_EL1.OSLK as the guest set it */
@@ -68,6 +84,7 @@ struct vcpu {
     bool injected;     /* core made it take an exception; cleared by who wants to know */
     const struct mmio_region *last_region; /* of vm->bus: where the last device access went */
     const struct sysreg_row *last_sysreg;  /* exit/sysreg_trap.c: the last one found, or NULL */
+    struct vcpu_sleep sleep;
     struct ptimer ptimer;
     struct timer vtimer_watch; /* its virtual timer's deadline, while it waits and is not loaded */
     uint64_t stuck_pc;         /* the vector that the last injected exception went to */

@@ -47,6 +47,8 @@ struct vm {
     _Atomic uint32_t state;   /* enum vm_state */
     _Atomic uint32_t nr_live; /* vCPUs that a pCPU has to do with: not VCPU_OFF */
     uint32_t nr_on;           /* vCPUs that are not powered off */
+    _Atomic bool
+        mem_protect; /* PSCI MEM_PROTECT: kept, as a reset VM gets scrubbed memory anyway */
     char stop_reason[VM_REASON_MAX];
     struct page_account account;
     struct s2 s2;
@@ -103,6 +105,10 @@ HV_MUST_CHECK hv_err vm_vcpu_on(struct vcpu *vcpu, ipa_t entry, uint64_t arg);
 /* The running vCPU powers itself off, as soon as its exit is handled. A VM whose last one goes is
  * ended, as VM_OFF: nothing could wake it. */
 void vm_vcpu_off(struct vcpu *vcpu);
+
+/* True if no other vCPU of the VM than the running one, which asks, is on or about to be. Takes
+ * vm->lock; stays true until that one powers another on. */
+bool vm_is_alone(struct vcpu *vcpu);
 
 /*
  * Ends a running or paused VM as `state` says (VM_OFF, VM_RESET or VM_CRASHED); none of its vCPUs

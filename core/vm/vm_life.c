@@ -55,6 +55,14 @@ void vm_vcpu_off(struct vcpu *vcpu)
     sched_stop(vcpu);
 }
 
+bool vm_is_alone(struct vcpu *vcpu)
+{
+    spinlock_lock(&vcpu->vm->lock);
+    bool alone = vcpu->vm->nr_on == 1;
+    spinlock_unlock(&vcpu->vm->lock);
+    return alone;
+}
+
 /* Another pCPU may take it from here: nothing of the VM is touched after the last line but by what
  * sched_quiesce() waits for. */
 void vcpu_gone(struct vcpu *vcpu)
