@@ -73,6 +73,16 @@ static void set_irq(struct console *console, bool enable)
     console->irq = irq;
 }
 
+void console_route(struct console *console)
+{
+    spinlock_lock(&console->lock);
+    if (console->irq == CONSOLE_IRQ_ON) {
+        console->irq = CONSOLE_IRQ_OFF;
+        set_irq(console, true);
+    }
+    spinlock_unlock(&console->lock);
+}
+
 /*
  * Takes the machine's input until there is no more of it or no room. The lock is held. Reading on
  * until nothing is left matters: the HAL's interrupt need not come again for what is left over.

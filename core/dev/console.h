@@ -132,6 +132,8 @@ void console_detach(struct console_port *port);
  * of rank vgic or higher is held.
  */
 void console_set_focus(struct console *console, struct console_port *port);
+/* The console's interrupt comes to this pCPU from now on, if it is on at all. */
+void console_route(struct console *console);
 /* The machine's console interrupt came: takes the input and tells the guests. No lock of rank vgic
  * or higher is held. */
 void console_interrupt(struct console *console);

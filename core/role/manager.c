@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 #include "role/manager.h"
 #include "boot/image.h"
+#include "dev/console.h"
 #include "dev/registry.h"
 #include "exit/exit.h"
 #include "hal/hal.h"
+#include "role/control.h"
 #include "vm/sched.h"
 
 /* --- pCPUs --- */
@@ -17,7 +19,7 @@ static void pcpu_entry(void *arg)
     manager_run(manager, pcpu);
 }
 
-static hv_err start_pcpu(struct manager *manager, uint32_t cpu)
+hv_err manager_start_pcpu(struct manager *manager, uint32_t cpu)
 {
     hv_err err = hal_cpu_start(cpu, pcpu_entry, manager);
 
@@ -36,8 +38,8 @@ void manager_start_pcpus(struct manager *manager)
         sched_init_pcpu(hv, cpu);
     sched_online(&hv->pcpu[self]);
     for (uint32_t cpu = 0; cpu < hv->platform.nr_cpus; cpu++)
-        if (cpu != self)
-            (void)start_pcpu(manager, cpu);
+        if (cpu != self && manager_start_pcpu(manager, cpu) != HV_OK)
+            continue; /* which is in the log; the others do */
 }
 
 /* --- VMs --- */
@@ -121,8 +123,15 @@ static void reap(struct manager *manager, uint32_t slot)
 static void manage(struct manager *manager)
 {
     struct hv *hv = manager->hv;
+    char command[CONSOLE_COMMAND_SIZE];
     uint32_t left = 0;
 
+    if (manager->reroute) {
+        manager->reroute = false;
+        console_route(hv->console);
+    }
+    if (console_take_command(hv->console, command, sizeof(command)))
+        control_execute(manager, command);
     for (uint32_t slot = 0; slot < hv->nr_vms; slot++) {
         reap(manager, slot);
         left += hv->vm[slot] != NULL;
@@ -133,6 +142,14 @@ static void manage(struct manager *manager)
               manager->failed ? "no VM is left, some were stopped or not started"
                               : "all VMs powered off");
     hal_halt(HAL_HALT_OFF);
+}
+
+/* Somebody else is the manager from here on, and finds work. */
+static void hand_over(struct hv *hv)
+{
+    hv_post_work(hv);
+    atomic_store(&hv->managing, false);
+    hal_cpu_kick((unsigned)__builtin_ctzll(hv->online));
 }
 
 /* Goes offline, if nothing needs this pCPU. */
@@ -146,8 +163,19 @@ static void leave(struct manager *manager, struct pcpu *pcpu)
         return;
     }
     log_write(&manager->hv->log, LOG_MOD_ROLE, LOG_INFO, "CPU %u is off", pcpu->cpu);
-    (void)hv_stop_managing(pcpu);
+    manager->reroute = true;
+    hand_over(manager->hv);
     hal_cpu_stop();
+}
+
+/* Those that are to go offline could not while somebody else was the manager. */
+static void call_leavers(struct hv *hv)
+{
+    for (uint64_t left = hv->online; left != 0; left &= left - 1) {
+        struct pcpu *pcpu = &hv->pcpu[__builtin_ctzll(left)];
+        if (pcpu->leave)
+            hal_cpu_kick(pcpu->cpu);
+    }
 }
 
 _Noreturn void manager_run(struct manager *manager, struct pcpu *pcpu)
@@ -159,5 +187,6 @@ _Noreturn void manager_run(struct manager *manager, struct pcpu *pcpu)
                 leave(manager, pcpu);
             manage(manager);
         } while (!hv_stop_managing(pcpu));
+        call_leavers(manager->hv);
     }
 }

@@ -13,12 +13,16 @@
 struct manager {
     struct hv *hv;
     const struct hv_config *config;
-    bool failed; /* a VM was stopped, or could not be started: the machine's end is no good one */
+    uint64_t gone; /* bit n: the VM of slot n was destroyed for good */
+    bool reroute;  /* the console's interrupt went to a pCPU that is off now */
+    bool failed;   /* a VM was stopped, or could not be started: the machine's end is no good one */
 };
 
 /* Brings up all pCPUs but this one, which runs vCPUs from now on too. One that does not come is
  * said in the log, and done without. */
 void manager_start_pcpus(struct manager *manager);
+/* Brings up one. HV_ERR_BUSY if it is on; other errors of hal_cpu_start(). */
+HV_MUST_CHECK hv_err manager_start_pcpu(struct manager *manager, uint32_t cpu);
 /* Makes the VM of `slot` and starts it. The reason of a failure is in the log. */
 HV_MUST_CHECK hv_err manager_start_vm(struct manager *manager, uint32_t slot);
 /* Starts all VMs that the bundle wants to run; how many did. */

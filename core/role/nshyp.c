@@ -121,6 +121,11 @@ static void init_memory(struct hv *hv, const struct hal_boot *boot)
         give_up(hv, "cannot set up the page pool", hv_err_str(err));
 }
 
+static void post_work(void *hv)
+{
+    hv_post_work(hv);
+}
+
 static void read_bundle(struct hv *hv, struct hv_config *config)
 {
     char reason[BUNDLE_REASON_MAX];
@@ -133,7 +138,7 @@ static void read_bundle(struct hv *hv, struct hv_config *config)
         give_up(hv, "VM bundle", "the machine's initrd does not lie in its RAM");
     if (bundle_parse(blob, hv->platform.initrd.size, config, reason) != HV_OK)
         give_up(hv, "VM bundle refused", reason);
-    console_configure(hv->console, config, NULL);
+    console_configure(hv->console, config, &(struct console_command_sink){post_work, hv});
     if (config->log != NULL && log_set_levels(&hv->log, config->log) != HV_OK)
         give_up(hv, "VM bundle refused", "/halcyon: log: not a level specification");
     /* Not before the bundle has said whether it is to be seen. */

@@ -139,7 +139,8 @@ static void charge(struct pcpu *pcpu)
 
     if (pcpu->current != NULL) {
         pcpu->current->budget -= (int64_t)(now - pcpu->charged);
-        pcpu->current->runtime += now - pcpu->charged;
+        atomic_store_explicit(&pcpu->current->runtime,
+                              pcpu->current->runtime + (now - pcpu->charged), memory_order_relaxed);
     }
     pcpu->charged = now;
 }

@@ -17,7 +17,8 @@ void sched_unload(struct pcpu *pcpu)
     pcpu->running = NULL;
     spinlock_unlock(&pcpu->lock);
     timer_cancel(&pcpu->slice);
-    sched_switch(pcpu, NULL);
+    if (pcpu->loaded != NULL)
+        sched_let_go(pcpu);
 }
 
 /* --- Going offline --- */

@@ -38,6 +38,9 @@ void sched_send(struct hv *hv, struct vcpu *vcpu);
  * loaded, but not of one that waits if `next` is NULL. */
 void sched_switch(struct pcpu *pcpu, struct vcpu *next);
 
+/* Lets go of who is loaded here; somebody is. */
+void sched_let_go(struct pcpu *pcpu);
+
 static inline uint64_t sched_bit(const struct pcpu *pcpu)
 {
     return UINT64_C(1) << pcpu->cpu;

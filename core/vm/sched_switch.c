@@ -48,7 +48,7 @@ static void put(struct pcpu *pcpu, struct vcpu *vcpu)
     pcpu->loaded = NULL;
 }
 
-static void let_go(struct pcpu *pcpu)
+void sched_let_go(struct pcpu *pcpu)
 {
     struct vcpu *vcpu = pcpu->loaded;
 
@@ -116,7 +116,7 @@ void sched_switch(struct pcpu *pcpu, struct vcpu *next)
 {
     if (pcpu->loaded != NULL && pcpu->loaded != next &&
         (next != NULL || !stays_loaded(pcpu->loaded)))
-        let_go(pcpu);
+        sched_let_go(pcpu);
     if (next == NULL)
         return;
     if (pcpu->loaded == NULL) {

@@ -71,7 +71,7 @@ struct vcpu {
     bool loaded;                 /* its registers are in its home, or about to be */
     _Atomic bool woken;          /* sched_wake() came while it was RUNNING */
     int64_t budget;              /* of its slice, in ticks; negative: owed */
-    uint64_t runtime;            /* ticks that it was RUNNING in all */
+    _Atomic uint64_t runtime;    /* ticks that it was RUNNING in all */
     struct list_node runq;
 
     _Atomic uint32_t power;    /* enum vcpu_power */
