@@ -24,6 +24,7 @@ enum lock_rank {
     LOCK_RANK_DEV,
     LOCK_RANK_SCHED, /* under the vGIC's and the devices', whose kicks wake a vCPU */
     LOCK_RANK_TIMER,
+    LOCK_RANK_VMID,
     LOCK_RANK_POOL,
     LOCK_RANK_LOG,
     LOCK_RANK_CONSOLE, /* under the log's, which writes to it */

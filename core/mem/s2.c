@@ -29,13 +29,13 @@ static void choose_levels(struct s2 *s2)
     s2->root_order = s2->ipa_bits > bits ? (uint8_t)(s2->ipa_bits - bits) : 0;
 }
 
-static struct s2_tag make_tag(const struct s2 *s2, const struct arch_idregs *idregs, uint16_t vmid)
+static struct s2_tag make_tag(const struct s2 *s2, const struct arch_idregs *idregs)
 {
     uint64_t parange = bits_get(idregs->reg[IDREG_MMFR0], 3, 0);
     if (parange > PARANGE_48)
         parange = PARANGE_48;
     struct s2_tag tag = {
-        .vttbr = s2->root.v | (uint64_t)vmid << VTTBR_VMID_SHIFT,
+        .vttbr = s2->root.v,
         .vtcr = VTCR_RES1 | VTCR_T0SZ(s2->ipa_bits) | VTCR_SL0(s2->start_level) | VTCR_IRGN0_WBWA |
                 VTCR_ORGN0_WBWA | VTCR_SH0_INNER | VTCR_TG0_4K | VTCR_PS(parange),
     };
@@ -62,7 +62,8 @@ hv_err s2_init(struct s2 *s2, struct page_pool *pool, struct page_account *accou
     if (err != HV_OK)
         return err;
     hal_pt_sync();
-    s2->tag = make_tag(s2, idregs, vmid);
+    s2->tag = make_tag(s2, idregs);
+    s2->vmid = vmid;
     return HV_OK;
 }
 
@@ -89,7 +90,8 @@ void s2_destroy(struct s2 *s2)
     hv_err err = s2_visit_range(&visit, 0, BIT(s2->ipa_bits));
     HV_CHECK(err == HV_OK);
     hal_pt_sync();
-    hal_tlbi_tag(&s2->tag);
+    struct s2_tag tag = s2_tag(s2);
+    hal_tlbi_tag(&tag);
     s2_pages_release(s2, &visit.dead);
     HV_CHECK(s2->table_pages == 0);
     page_pool_free(s2->pool, s2->account, s2->root, s2->root_order);

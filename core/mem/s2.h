@@ -13,6 +13,7 @@
 #define MEM_S2_H
 
 #include "arch/idreg.h"
+#include "arch/pte.h"
 #include "base/addr.h"
 #include "base/err.h"
 #include "base/lock.h"
@@ -31,9 +32,10 @@ struct s2 {
     pa_t root; /* 2^root_order concatenated tables */
     uint8_t root_order;
     uint8_t ipa_bits;
-    uint8_t start_level; /* 0..2 */
-    struct s2_tag tag;
-    uint64_t table_pages; /* below the root */
+    uint8_t start_level;   /* 0..2 */
+    struct s2_tag tag;     /* without the VMID: s2_tag() */
+    _Atomic uint64_t vmid; /* bits [15:0]; above them who gave it keeps its age (mem/vmid.h) */
+    uint64_t table_pages;  /* below the root */
 };
 
 /* What an IPA maps to. `size` is what the entry covers: 4 KiB, 2 MiB or 1 GiB; ipa and pa are its
@@ -52,6 +54,16 @@ static inline unsigned s2_ipa_bits(const struct arch_idregs *idregs)
 {
     unsigned bits = idreg_pa_bits(idregs);
     return bits < 48 ? bits : 48;
+}
+
+/* What tags the translations of these tables now. Read it after the change of a table that an
+ * invalidation follows: who got a new VMID since walks the changed table. */
+static inline struct s2_tag s2_tag(const struct s2 *s2)
+{
+    return (struct s2_tag){
+        .vttbr = s2->tag.vttbr | (s2->vmid & 0xffff) << VTTBR_VMID_SHIFT,
+        .vtcr = s2->tag.vtcr,
+    };
 }
 
 /*

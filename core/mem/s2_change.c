@@ -35,7 +35,8 @@ static void split(struct s2_visit *visit, const struct s2_step *step)
 
     s2_pte_write(step->pte, 0);
     hal_pt_sync();
-    hal_tlbi_range(&visit->s2->tag, ipa(step->base), step->size);
+    struct s2_tag tag = s2_tag(visit->s2);
+    hal_tlbi_range(&tag, ipa(step->base), step->size);
     s2_pte_write(step->pte, s2_pte_table(table));
     /* What follows changes entries of the new table in place: they count as valid from now on. */
     hal_pt_sync();
@@ -49,7 +50,8 @@ static void commit(struct s2_visit *visit, uint64_t from, uint64_t to)
     if (!visit->changed)
         return;
     hal_pt_sync();
-    hal_tlbi_range(&visit->s2->tag, ipa(from), to - from);
+    struct s2_tag tag = s2_tag(visit->s2);
+    hal_tlbi_range(&tag, ipa(from), to - from);
     s2_pages_release(visit->s2, &visit->dead);
 }
 

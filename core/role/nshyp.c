@@ -121,6 +121,17 @@ static void init_memory(struct hv *hv, const struct hal_boot *boot)
         give_up(hv, "cannot set up the page pool", hv_err_str(err));
 }
 
+static void init_vmids(struct hv *hv, const struct hv_config *config)
+{
+    uint32_t count = vmids_of(&hv->idregs);
+
+    if (config->vmids != 0 && config->vmids < hv->platform.nr_cpus)
+        give_up(hv, "VM bundle refused", "/halcyon: vmids: fewer than CPUs");
+    if (config->vmids != 0 && config->vmids < count)
+        count = config->vmids;
+    vmids_init(&hv->vmids, count);
+}
+
 static void post_work(void *hv)
 {
     hv_post_work(hv);
@@ -163,6 +174,7 @@ _Noreturn void core_main(const struct hal_boot *boot)
     hv->nr_vms = self->config.nr_vms;
     if (self->config.pcpus != 0 && self->config.pcpus < hv->platform.nr_cpus)
         hv->platform.nr_cpus = self->config.pcpus;
+    init_vmids(hv, &self->config);
     self->manager = (struct manager){.hv = hv, .config = &self->config};
     /* Nobody else manages until this pCPU runs VMs itself. */
     hv->managing = true;

@@ -10,6 +10,7 @@
 #include "base/random.h"
 #include "hal/platform.h"
 #include "mem/page_pool.h"
+#include "mem/vmid.h"
 #include "vm/config.h"
 #include "vm/timer.h"
 #include "vm/vm.h"
@@ -49,7 +50,8 @@ struct hv {
     struct hal_platform platform;
     struct arch_idregs idregs;       /* the CPU's */
     struct arch_idregs guest_idregs; /* as every guest sees them */
-    struct random random;            /* seeds for guests: the manager's */
+    struct vmids vmids;
+    struct random random; /* seeds for guests: the manager's */
     struct console *console;
     struct vm *vm[HV_MAX_VMS]; /* written by the manager */
     uint32_t nr_vms;           /* slots in use */

@@ -45,6 +45,7 @@ static void put(struct pcpu *pcpu, struct vcpu *vcpu)
 {
     hal_vcpu_put(&vcpu->arch);
     vgic_unload(&vcpu->vm->vgic, vcpu->index);
+    vmid_unload(&pcpu->hv->vmids, pcpu->cpu);
     pcpu->loaded = NULL;
 }
 
@@ -63,20 +64,26 @@ void sched_let_go(struct pcpu *pcpu)
 
 /* A guest may give an ASID two meanings on two of its CPUs, and TLBs tell vCPUs of a VM apart by
  * where they run only. */
-static void separate_tlbs(const struct pcpu *pcpu, const struct vcpu *vcpu)
+static void separate_tlbs(const struct pcpu *pcpu, const struct vcpu *vcpu,
+                          const struct s2_tag *tag)
 {
     uint8_t *last = &vcpu->vm->last_vcpu[pcpu->cpu];
 
     if (*last != 0 && *last != vcpu->index + 1)
-        hal_tlbi_local(&vcpu->vm->s2.tag);
+        hal_tlbi_local(tag);
     *last = (uint8_t)(vcpu->index + 1);
 }
 
 static void load(struct pcpu *pcpu, struct vcpu *vcpu)
 {
+    struct vm *vm = vcpu->vm;
+
     timer_cancel(&vcpu->vtimer_watch);
-    separate_tlbs(pcpu, vcpu);
-    vgic_load(&vcpu->vm->vgic, vcpu->index);
+    vmid_load(&pcpu->hv->vmids, pcpu->cpu, &vm->s2);
+    struct s2_tag tag = s2_tag(&vm->s2);
+    vcpu->arch.config.vttbr_el2 = tag.vttbr;
+    separate_tlbs(pcpu, vcpu, &tag);
+    vgic_load(&vm->vgic, vcpu->index);
     hal_vcpu_load(&vcpu->arch);
     pcpu->loaded = vcpu;
 }

@@ -239,7 +239,7 @@ static hv_err vm_build(struct hv *hv, const struct vm_config *config, uint16_t i
     if (err != HV_OK)
         return err;
     struct vm *vm = *out;
-    err = s2_init(&vm->s2, &hv->pool, &vm->account, &hv->idregs, id);
+    err = s2_init(&vm->s2, &hv->pool, &vm->account, &hv->idregs, 0);
     if (err != HV_OK) {
         vm_free(vm);
         return err;
@@ -274,6 +274,7 @@ void vm_destroy(struct vm *vm)
         device->destroy(vm, device->dev);
     }
     s2_destroy(&vm->s2);
+    vmid_release(&vm->hv->vmids, &vm->s2);
     vm_ram_free(vm);
     HV_CHECK(vm->account.used == 0);
     vm_free(vm);

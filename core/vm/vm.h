@@ -43,7 +43,7 @@ struct vm {
     pa_t block; /* what this struct and its arrays lie in, 2^block_order pages */
     uint32_t block_order;
     struct spinlock lock;     /* rank vm: writes of state, stop_reason, nr_on and vcpu->power */
-    uint16_t id;              /* its VMID too */
+    uint16_t id;              /* its place in hv->vm[], from 1 */
     _Atomic uint32_t state;   /* enum vm_state */
     _Atomic uint32_t nr_live; /* vCPUs that a pCPU has to do with: not VCPU_OFF */
     uint32_t nr_on;           /* vCPUs that are not powered off */
