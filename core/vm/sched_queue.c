@@ -9,7 +9,7 @@
 #include "vm/sched_priv.h"
 
 /* All slices of a queue together, unless the shortest would be too short to be worth a switch. */
-#define ROUND_HZ     125u  /* 8 ms */
+#define ROUND_HZ     500u  /* 2 ms */
 #define MIN_SLICE_HZ 5000u /* 200 us */
 
 struct pcpu *sched_lock_home(struct vcpu *vcpu)
