@@ -2,11 +2,11 @@
 /* Set-up, lookups, sources of interrupts, and the queues of the vCPUs. */
 #include "base/check.h"
 #include "hal/hal.h"
-#include "irq/vgic_priv.h"
+#include "irq/vgic_lpi.h"
 
 #define AFFINITY_MASK (BITS(39, 32) | BITS(23, 0))
 
-static void irq_init(struct vgic_irq *irq, uint32_t intid, uint32_t target)
+void vgic_irq_init(struct vgic_irq *irq, uint32_t intid, uint32_t target)
 {
     *irq = (struct vgic_irq){
         .intid = intid,
@@ -29,9 +29,12 @@ static void cpu_init(struct vgic *vgic, uint32_t cpu)
     c->waker = GICR_WAKER_PROCESSOR_SLEEP | GICR_WAKER_CHILDREN_ASLEEP;
     c->typer = bits_get(c->affinity, 39, 32) << 56 | bits_get(c->affinity, 23, 0) << 32 |
                (uint64_t)cpu << 8 | (cpu + 1 == vgic->nr_cpus ? GICR_TYPER_LAST : 0);
+    if (vgic->its.s2 != NULL)
+        c->typer |= GICR_TYPER_PLPIS;
     list_init(&c->queue);
+    vgic_lpi_init_cpu(c);
     for (uint32_t intid = 0; intid < GIC_NR_PRIVATE; intid++)
-        irq_init(&c->private_irq[intid], intid, cpu);
+        vgic_irq_init(&c->private_irq[intid], intid, cpu);
     atomic_init(&c->dirty, true);
     atomic_init(&c->loaded, false);
     c->hw_mapped = 0;
@@ -42,7 +45,8 @@ hv_err vgic_init(struct vgic *vgic, const struct vgic_config *config)
     if (config->nr_cpus == 0 || config->nr_cpus > VGIC_MAX_CPUS ||
         config->nr_spis > VGIC_MAX_SPIS || config->nr_spis % 32 != 0)
         return HV_ERR_RANGE;
-    if (config->kick == NULL)
+    if (config->kick == NULL ||
+        (config->s2 != NULL && (config->pool == NULL || config->account == NULL)))
         return HV_ERR_INVAL;
     *vgic = (struct vgic){
         .cpu = config->cpu,
@@ -52,15 +56,22 @@ hv_err vgic_init(struct vgic *vgic, const struct vgic_config *config)
         .nr_lrs = hal_gic_lr_count(),
         .kick = config->kick,
         .kick_ctx = config->kick_ctx,
+        .its = {.s2 = config->s2, .pool = config->pool, .account = config->account},
     };
+    spinlock_init(&vgic->its.lock, LOCK_RANK_ITS);
     spinlock_init(&vgic->lock, LOCK_RANK_VGIC);
     vgic_regs_init(vgic);
     for (uint32_t cpu = 0; cpu < vgic->nr_cpus; cpu++)
         cpu_init(vgic, cpu);
     uint32_t target = vgic_cpu_by_affinity(vgic, 0);
     for (uint32_t i = 0; i < vgic->nr_spis; i++)
-        irq_init(&vgic->spi[i], GIC_FIRST_SPI + i, target);
+        vgic_irq_init(&vgic->spi[i], GIC_FIRST_SPI + i, target);
     return HV_OK;
+}
+
+void vgic_destroy(struct vgic *vgic)
+{
+    vgic_lpi_destroy(vgic);
 }
 
 struct vgic_irq *vgic_irq_find(struct vgic *vgic, unsigned cpu, uint32_t intid)
@@ -81,7 +92,7 @@ uint32_t vgic_cpu_by_affinity(const struct vgic *vgic, uint64_t affinity)
 
 /* --- Queues --- */
 
-static void irq_enqueue(struct vgic *vgic, struct vgic_irq *irq, uint32_t cpu)
+void vgic_irq_enqueue(struct vgic *vgic, struct vgic_irq *irq, uint32_t cpu)
 {
     struct list_node *head = &vgic->cpu[cpu].queue;
     struct list_node *pos = head->next;
@@ -100,7 +111,7 @@ void vgic_irq_reorder(struct vgic *vgic, struct vgic_irq *irq)
     if (!vgic_irq_is_queued(irq))
         return;
     list_remove(&irq->queue);
-    irq_enqueue(vgic, irq, irq->cpu);
+    vgic_irq_enqueue(vgic, irq, irq->cpu);
 }
 
 void vgic_cpu_mark(struct vgic *vgic, unsigned cpu, struct vgic_irq *only, unsigned by)
@@ -139,7 +150,7 @@ static bool irq_is_in_play(struct vgic *vgic, struct vgic_irq *irq)
     }
     if (irq->target == VGIC_NO_CPU || !vgic_irq_is_wanted(irq))
         return false;
-    irq_enqueue(vgic, irq, irq->target);
+    vgic_irq_enqueue(vgic, irq, irq->target);
     return true;
 }
 

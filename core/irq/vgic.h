@@ -19,6 +19,7 @@
 #include "base/err.h"
 #include "base/list.h"
 #include "base/lock.h"
+#include "irq/its.h"
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -31,6 +32,9 @@
 
 /* One frame of the distributor, or the two of a redistributor, as the register index sees them. */
 #define VGIC_INDEX_FRAME 72u
+
+#define VGIC_LPI_SLOTS 32u /* priorities */
+#define VGIC_LPI_LOADS ((VGIC_MAX_CPUS + 31) / 32)
 
 /* What the guest wrote to I[SC]ACTIVER while a list register held the interrupt. */
 enum vgic_override { VGIC_KEEP, VGIC_ACTIVATE, VGIC_DEACTIVATE };
@@ -76,10 +80,17 @@ struct vgic_cpu {
     uint32_t lr_used;      /* bit n: lr[n] is not NULL */
     uint32_t hw_mapped;    /* bit n: private_irq[n] is tied by vgic_map_hw() */
     uint32_t waker;
-    bool last;           /* the last redistributor of the frame row */
-    bool overflow;       /* more interrupts want a list register than there are */
-    _Atomic bool dirty;  /* list registers may have to change before the vCPU runs on */
-    _Atomic bool loaded; /* between vgic_load() and vgic_unload() */
+    bool last;            /* the last redistributor of the frame row */
+    bool overflow;        /* more interrupts want a list register than there are */
+    _Atomic bool dirty;   /* list registers may have to change before the vCPU runs on */
+    _Atomic bool loaded;  /* between vgic_load() and vgic_unload() */
+    _Atomic bool lpis_on; /* GICR_CTLR.EnableLPIs; once true, the next two do not change */
+    uint64_t propbaser;
+    uint64_t pendbaser;
+    bool lpi_load;        /* lpis_on is new: its tables have not been read yet */
+    bool lpi_work;        /* its next flush has to call vgic_lpi_work() */
+    uint32_t lpi_waiting; /* bit n: lpi_wait[n] is not empty */
+    struct list_node lpi_wait[VGIC_LPI_SLOTS]; /* irq/vgic_lpi.h */
 };
 
 struct vgic {
@@ -92,6 +103,7 @@ struct vgic {
     uint32_t ctlr;                         /* GICD_CTLR's enable bits */
     void (*kick)(void *ctx, unsigned cpu); /* see vgic_config */
     void *kick_ctx;
+    struct vgic_its its;
     /* Where the search for a register's row starts, by a coarse hash of its offset. */
     uint8_t dist_index[VGIC_INDEX_FRAME];
     uint8_t redist_index[2 * VGIC_INDEX_FRAME];
@@ -110,15 +122,24 @@ struct vgic_config {
      */
     void (*kick)(void *ctx, unsigned cpu);
     void *kick_ctx;
+    /* The guest's memory, where the tables of LPIs lie, and whence and for whom their states are
+     * allocated. `s2` NULL: the VM has no LPIs and no ITS. */
+    struct s2 *s2;
+    struct page_pool *pool;
+    struct page_account *account;
 };
 
 /*
  * Reset state of IHI 0069: all interrupts in group 0, disabled, level-triggered (SGIs: edge),
  * priority 0, routed to affinity 0.0.0.0. Touches no list register; the first vgic_flush() of each
  * vCPU enables its virtual CPU interface. HV_ERR_RANGE for counts that the architecture or the
- * machine's memory map does not allow, HV_ERR_INVAL without a kick function.
+ * machine's memory map does not allow, HV_ERR_INVAL without a kick function, or with guest memory
+ * but no pool and account.
  */
 HV_MUST_CHECK hv_err vgic_init(struct vgic *vgic, const struct vgic_config *config);
+
+/* Gives back what was allocated for LPIs. No vCPU is loaded. Also for one that is all zeroes. */
+void vgic_destroy(struct vgic *vgic);
 
 /*
  * Sets the line of PPI or SPI `intid`. A level-triggered interrupt is pending while its line is

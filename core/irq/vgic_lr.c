@@ -6,7 +6,7 @@
  */
 #include "base/check.h"
 #include "hal/hal.h"
-#include "irq/vgic_priv.h"
+#include "irq/vgic_lpi.h"
 
 #define HCR_EOICOUNT BITS(ICH_HCR_EOICOUNT_SHIFT + 4, ICH_HCR_EOICOUNT_SHIFT)
 /* The bits of ICH_HCR_EL2 that this file decides. */
@@ -94,7 +94,7 @@ static bool lr_assign(const struct vgic *vgic, struct vgic_cpu *c, struct vgic_i
     return true;
 }
 
-static void lr_release(struct vgic_cpu *c, struct vgic_irq *irq)
+void vgic_lr_release(struct vgic_cpu *c, struct vgic_irq *irq)
 {
     if (irq->lr < 0)
         return;
@@ -149,7 +149,7 @@ static void irq_settle_hw(struct vgic_irq *irq)
  * none there. */
 static void irq_retire(struct vgic_cpu *c, struct vgic_irq *irq)
 {
-    lr_release(c, irq);
+    vgic_lr_release(c, irq);
     irq_settle_hw(irq);
     if (!vgic_irq_is_wanted(irq))
         list_remove(&irq->queue);
@@ -211,9 +211,12 @@ void vgic_irq_raise_own(struct vgic *vgic, unsigned cpu, struct vgic_irq *irq, u
 
 static void irq_migrate(struct vgic *vgic, struct vgic_cpu *c, struct vgic_irq *irq, unsigned by)
 {
-    lr_release(c, irq);
+    vgic_lr_release(c, irq);
     list_remove(&irq->queue);
-    vgic_irq_update(vgic, irq, by);
+    if (vgic_irq_is_lpi(irq))
+        vgic_lpi_update(vgic, vgic_lpi_of(irq), by);
+    else
+        vgic_irq_update(vgic, irq, by);
 }
 
 /* Takes everything off the queue and the list registers that has no business there, and counts the
@@ -253,7 +256,7 @@ static void flush_evict(struct vgic *vgic, struct vgic_cpu *c, struct lr_budget 
     for (struct list_node *pos = c->queue.next; pos != &c->queue; pos = pos->next) {
         struct vgic_irq *irq = list_entry(pos, struct vgic_irq, queue);
         if (!budget_take(&budget, vgic, irq))
-            lr_release(c, irq);
+            vgic_lr_release(c, irq);
     }
 }
 
@@ -286,6 +289,8 @@ static void flush_all(struct vgic *vgic, struct vgic_cpu *c, unsigned cpu)
 {
     vgic_cpu_fold(c);
     struct lr_budget want = flush_prune(vgic, c, cpu);
+    if (c->lpi_waiting != 0 && vgic_lpi_stage(vgic, cpu))
+        want = flush_prune(vgic, c, cpu);
     struct lr_budget get = want;
     uint64_t hcr = ICH_HCR_EN;
     unsigned lrs = vgic->nr_lrs;
@@ -314,9 +319,12 @@ void vgic_flush(struct vgic *vgic, unsigned cpu)
     c->only = NULL;
     if (only != NULL)
         vgic_irq_fold(c, only);
-    if (only == NULL || !vgic_irq_refresh(vgic, c, only))
+    bool more = false;
+    if (only == NULL || !vgic_irq_refresh(vgic, c, only)) {
+        more = c->lpi_work && vgic_lpi_work(vgic, cpu);
         flush_all(vgic, c, cpu);
-    atomic_store_explicit(&c->dirty, false, memory_order_relaxed);
+    }
+    atomic_store_explicit(&c->dirty, more, memory_order_relaxed);
     spinlock_unlock(&vgic->lock);
 }
 
@@ -382,7 +390,7 @@ void vgic_maintenance(struct vgic *vgic, unsigned cpu)
     spinlock_lock(&vgic->lock);
     c->only = NULL;
     flush_all(vgic, c, cpu);
-    atomic_store_explicit(&c->dirty, false, memory_order_relaxed);
+    atomic_store_explicit(&c->dirty, c->lpi_work, memory_order_relaxed);
     spinlock_unlock(&vgic->lock);
 }
 
@@ -394,13 +402,23 @@ static bool passes_cpu_interface(const struct vgic_irq *irq, uint64_t vmcr)
            irq->priority < bits_get(vmcr, ICH_VMCR_VPMR_SHIFT + 7, ICH_VMCR_VPMR_SHIFT);
 }
 
+/* An LPI that is in no queue because others are before it. */
+static bool lpi_waits(const struct vgic *vgic, const struct vgic_cpu *c, uint64_t vmcr)
+{
+    if (c->lpi_waiting == 0)
+        return false;
+    struct list_node *first = c->lpi_wait[__builtin_ctz(c->lpi_waiting)].next;
+    const struct vgic_irq *irq = &list_entry(first, struct vgic_lpi, wait)->irq;
+    return vgic_irq_is_deliverable(vgic, irq) && passes_cpu_interface(irq, vmcr);
+}
+
 bool vgic_has_pending(struct vgic *vgic, unsigned cpu)
 {
     struct vgic_cpu *c = &vgic->cpu[cpu];
-    bool found = false;
     spinlock_lock(&vgic->lock);
     vgic_cpu_fold(c);
     uint64_t vmcr = hal_gic_vmcr_get(c->vcpu);
+    bool found = c->lpi_work || lpi_waits(vgic, c, vmcr);
     for (struct list_node *pos = c->queue.next; pos != &c->queue && !found; pos = pos->next) {
         const struct vgic_irq *irq = list_entry(pos, struct vgic_irq, queue);
         found =

@@ -57,6 +57,11 @@ static inline void vgic_irq_activate(struct vgic_irq *irq, bool active)
 
 /* vgic.c */
 
+/* One that is neither enabled nor pending, of group 0 and priority 0. */
+void vgic_irq_init(struct vgic_irq *irq, uint32_t intid, uint32_t target);
+/* Puts one that is in no queue into that of vCPU `cpu`. */
+void vgic_irq_enqueue(struct vgic *vgic, struct vgic_irq *irq, uint32_t cpu);
+
 /* NULL if there is no such interrupt. */
 struct vgic_irq *vgic_irq_find(struct vgic *vgic, unsigned cpu, uint32_t intid);
 /* The vCPU with this affinity (MPIDR's places, other bits ignored), or VGIC_NO_CPU. */
@@ -83,6 +88,8 @@ void vgic_irq_update_own(struct vgic *vgic, struct vgic_irq *irq, unsigned by);
 void vgic_irq_fold(struct vgic_cpu *c, struct vgic_irq *irq);
 /* All of them, and EOIs of interrupts that are in none. */
 void vgic_cpu_fold(struct vgic_cpu *c);
+/* Gives up its list register, if it has one; it is folded. */
+void vgic_lr_release(struct vgic_cpu *c, struct vgic_irq *irq);
 /*
  * Writes the list register of one queued and folded interrupt as its state demands. false, and
  * nothing has happened, if that takes a look at the others too.

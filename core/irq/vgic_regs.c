@@ -5,15 +5,17 @@
  * is added.
  */
 #include "irq/vgic_regs.h"
+#include "irq/vgic_lpi.h"
 
 /* Identification as QEMU's: a GICv3 by Arm, so that no guest applies an erratum's workaround. */
 #define IIDR_ARM UINT32_C(0x43b)
 
-/* GICD_TYPER: A3V, No1N (no 1-of-N distribution), INTIDs of 10 bits; no LPIs, no MBIs, no range
- * selector. */
+/* GICD_TYPER: A3V, No1N (no 1-of-N distribution), INTIDs of 10 bits, or of 16 with LPIs; no MBIs,
+ * no range selector. */
 #define TYPER_A3V    BIT(24)
 #define TYPER_NO1N   BIT(25)
 #define TYPER_IDBITS (UINT64_C(9) << 19)
+#define TYPER_LPIS   (BIT(17) | (uint64_t)(VGIC_INTID_BITS - 1) << 19)
 
 #define GICR_SETLPIR 0x0040u
 #define GICR_CLRLPIR 0x0048u
@@ -150,7 +152,8 @@ static void write_dist_ctlr(const struct vgic_reg_access *a, uint64_t value)
 
 static uint64_t read_dist_typer(const struct vgic_reg_access *a)
 {
-    return TYPER_NO1N | TYPER_A3V | TYPER_IDBITS | a->vgic->nr_spis / 32;
+    return TYPER_NO1N | TYPER_A3V | (a->vgic->its.s2 != NULL ? TYPER_LPIS : TYPER_IDBITS) |
+           a->vgic->nr_spis / 32;
 }
 
 static uint64_t read_iidr(const struct vgic_reg_access *a)
@@ -159,14 +162,19 @@ static uint64_t read_iidr(const struct vgic_reg_access *a)
     return IIDR_ARM;
 }
 
-/* PIDR4..7, PIDR0..3, CIDR0..3: the CoreSight scheme; part 0x492 (PIDR0 of a redistributor: 0x93),
- * JEP106 code 0x43b. */
-static uint64_t read_id(const struct vgic_reg_access *a)
+/* PIDR4..7, PIDR0..3, CIDR0..3: the CoreSight scheme; part 0x492 (PIDR0 of a redistributor: 0x93,
+ * of an ITS: 0x94), JEP106 code 0x43b. */
+uint32_t vgic_regs_read_id(uint32_t offset, uint32_t part)
 {
     static const uint8_t id[] = {0x44, 0x00, 0x00, 0x00, 0x92, 0xb4,
                                  0x3b, 0x00, 0x0d, 0xf0, 0x05, 0xb1};
-    uint32_t i = (a->offset - GICD_IDREGS) / 4;
-    return id[i] + (i == 4 && a->redist != NULL ? 1u : 0u);
+    uint32_t i = offset / 4;
+    return id[i] + (i == 4 ? part : 0);
+}
+
+static uint64_t read_id(const struct vgic_reg_access *a)
+{
+    return vgic_regs_read_id(a->offset - GICD_IDREGS, a->redist != NULL ? 1 : 0);
 }
 
 static uint64_t read_router(const struct vgic_reg_access *a)
@@ -265,15 +273,15 @@ const struct vgic_reg_row vgic_dist_rows[] = {
 };
 
 const struct vgic_reg_row vgic_redist_rows[] = {
-    {ONE(GICR_CTLR), RAZ_WI}, /* no LPIs; nothing is ever in progress */
+    {ONE(GICR_CTLR), .sizes = 4, .read = vgic_lpi_read_ctlr, .write = vgic_lpi_write_ctlr},
     {ONE(GICR_IIDR), .sizes = 4, .flags = VGIC_ROW_CONST, .read = read_iidr},
     {WIDE(GICR_TYPER), .sizes = 4 | 8, .flags = VGIC_ROW_CONST | VGIC_ROW_WIDE, .read = read_redist_typer},
     {ONE(GICR_STATUSR), RAZ_WI},
     {ONE(GICR_WAKER), .sizes = 4, .read = read_waker, .write = write_waker},
-    {WIDE(GICR_SETLPIR), RAZ_WI_64},
+    {WIDE(GICR_SETLPIR), RAZ_WI_64}, /* GICR_TYPER.DirectLPI = 0, GICR_CTLR.IR = 0 */
     {WIDE(GICR_CLRLPIR), RAZ_WI_64},
-    {WIDE(GICR_PROPBASER), RAZ_WI_64},
-    {WIDE(GICR_PENDBASER), RAZ_WI_64},
+    {WIDE(GICR_PROPBASER), .sizes = 4 | 8, .flags = VGIC_ROW_WIDE, .read = vgic_lpi_read_propbaser, .write = vgic_lpi_write_propbaser},
+    {WIDE(GICR_PENDBASER), .sizes = 4 | 8, .flags = VGIC_ROW_WIDE, .read = vgic_lpi_read_pendbaser, .write = vgic_lpi_write_pendbaser},
     {WIDE(GICR_INVLPIR), RAZ_WI_64},
     {WIDE(GICR_INVALLR), RAZ_WI_64},
     {ONE(GICR_SYNCR), RAZ_WI},
