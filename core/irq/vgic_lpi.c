@@ -6,7 +6,7 @@
 #include "mem/guest_mem.h"
 #include <string.h>
 
-/* LPIs of a vCPU that are in its queue and not active: more than there are list registers, or those
+/* LPIs of a vCPU that are in its queue: more than there are list registers, or those
  * that wait would not be missed. */
 #define STAGE_MAX 32u
 _Static_assert(STAGE_MAX > ARCH_LR_MAX, "a full stage overflows the list registers");
@@ -118,10 +118,10 @@ static unsigned stage_count(const struct vgic_cpu *c, struct vgic_irq **worst)
     unsigned count = 0;
     for (struct list_node *pos = c->queue.next; pos != &c->queue; pos = pos->next) {
         struct vgic_irq *irq = list_entry(pos, struct vgic_irq, queue);
-        if (!vgic_irq_is_lpi(irq) || irq->active)
-            continue;
-        *worst = irq;
-        count++;
+        if (vgic_irq_is_lpi(irq)) {
+            *worst = irq;
+            count++;
+        }
     }
     return count;
 }
@@ -157,7 +157,7 @@ void vgic_lpi_update(struct vgic *vgic, struct vgic_lpi *lpi, unsigned by)
     irq->priority = lpi->config & VGIC_PRIORITY_MASK;
     if (vgic_irq_is_queued(irq)) {
         /* What the guest may have taken is moved by the flush of the vCPU that has it. */
-        if (irq->target == irq->cpu || irq->lr >= 0 || irq->active) {
+        if (irq->target == irq->cpu || irq->lr >= 0) {
             vgic_irq_reorder(vgic, irq);
             vgic_cpu_mark(vgic, irq->cpu, irq, by);
             return;

@@ -31,8 +31,10 @@ void vgic_irq_fold(struct vgic_cpu *c, struct vgic_irq *irq)
     if ((was & ~now & ICH_LR_PENDING) != 0)
         irq->latched = irq->relatched;
     irq->relatched = false;
+    /* An LPI has no active state (IHI 0069, 4.1.1), whatever the list register of some QEMU says.
+     */
     if (irq->override == VGIC_KEEP)
-        irq->active = (now & ICH_LR_ACTIVE) != 0;
+        irq->active = (now & ICH_LR_ACTIVE) != 0 && !vgic_irq_is_lpi(irq);
     if ((now & ICH_LR_STATE_MASK) == 0 && (was & ICH_LR_STATE_MASK) != 0 && (now & ICH_LR_HW) != 0)
         irq->hw_active = false;
 }
