@@ -11,6 +11,8 @@
 #define STAGE_MAX 32u
 _Static_assert(STAGE_MAX > ARCH_LR_MAX, "a full stage overflows the list registers");
 
+#define DIRECTORY_BYTES (VGIC_LPI_CHUNKS * sizeof(void *))
+
 #define SLOT_SHIFT    3u          /* priorities have five bits */
 #define SHAREABLE     UINT64_C(1) /* inner */
 #define CACHEABLE     UINT64_C(7) /* read and write-allocate, write-back */
@@ -22,7 +24,7 @@ static hv_err directory_get(struct vgic_its *its)
 {
     if (its->chunk != NULL)
         return HV_OK;
-    unsigned order = page_pool_order(VGIC_LPI_CHUNKS * sizeof(its->chunk[0]));
+    unsigned order = page_pool_order(DIRECTORY_BYTES);
     hv_err err = page_pool_alloc(its->pool, its->account, order, &its->chunk_block);
     if (err != HV_OK)
         return err;
@@ -69,7 +71,7 @@ hv_err vgic_lpi_get(struct vgic *vgic, uint32_t intid, struct vgic_lpi **out)
 void vgic_lpi_destroy(struct vgic *vgic)
 {
     struct vgic_its *its = &vgic->its;
-    unsigned order = page_pool_order(VGIC_LPI_CHUNKS * sizeof(its->chunk[0]));
+    unsigned order = page_pool_order(DIRECTORY_BYTES);
     if (its->chunk == NULL)
         return;
     for (uint32_t n = 0; n < VGIC_LPI_CHUNKS; n++) {
