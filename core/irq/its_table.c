@@ -59,7 +59,6 @@ static bool entry_find(struct vgic_its *its, unsigned table, uint32_t id, ipa_t 
             return false;
         base = first & L1_ADDRESS & ~(page - 1);
         index = id % per_page;
-        size = page;
     }
     if (index * ITS_ENTRY_SIZE >= size)
         return false;

@@ -95,6 +95,7 @@ static inline void redist_of(unsigned cpu, uint64_t offset, unsigned size, uint6
 static inline void setup_memory(void)
 {
     fakehal_reset();
+    fakehal()->platform.nr_cpus = MAX_CPUS;
     fakehal_add_ram(pa(POOL_BASE), POOL_SIZE);
     fakehal_add_ram(pa(GUEST_BASE), GUEST_SIZE);
     page_pool_init(&its_pool);

@@ -225,6 +225,25 @@ CASE(vgic_lpi, taken_here_and_moved_meanwhile)
     guest_takes(1, 1023);
 }
 
+/* vCPU 0 does not run, and looks at nothing: what it has not taken need not wait for it. */
+CASE(vgic_lpi, moved_from_a_vcpu_that_does_not_run)
+{
+    map_many(2, same);
+    cr_assert_eq(vgic_its_msi(&gic, DEV, 0), HV_OK);
+    cr_assert(vgic_needs_flush(&gic, 0));
+    fakehal()->self = 1;
+    uint64_t at = its_read(G_CWRITER, 8);
+    uint64_t cmd[4] = {(uint64_t)DEV << 32 | 0x01, 0, 1, 0};
+    memcpy((char *)guest(QUEUE) + at, cmd, sizeof(cmd));
+    at += sizeof(cmd);
+    cr_assert(its_access(1, true, G_CWRITER, 8, &at));
+    vgic_flush(&gic, 1);
+    cr_expect_eq(fakehal_gic_ack(&vcpus[1]), FIRST_LPI);
+    guest_eoi(1, FIRST_LPI);
+    guest_takes(0, 1023);
+    guest_takes(1, 1023);
+}
+
 /* --- Tables of the redistributors --- */
 
 static void restart(unsigned cpus)
@@ -285,6 +304,8 @@ CASE(vgic_lpi, table_sizes)
     cr_assert(cmd_mapti(DEV, 1, 16383, 0));
     cr_assert(cmd_int(DEV, 1));
     guest_takes(0, 16383);
+    cr_assert(cmd_invall(0));
+    guest_takes(0, 1023);
 }
 
 CASE(vgic_lpi, no_table_at_all)
