@@ -132,8 +132,7 @@ static bool irq_is_bound(const struct vgic_irq *irq)
     return irq->lr >= 0 || irq->active || irq->hw_active;
 }
 
-/* Out of the queue of a vCPU that perhaps does not run for long, and must not look at it then. */
-static void irq_dequeue(struct vgic *vgic, struct vgic_irq *irq)
+void vgic_irq_dequeue(struct vgic *vgic, struct vgic_irq *irq)
 {
     struct vgic_cpu *c = &vgic->cpu[irq->cpu];
     if (c->only == irq)
@@ -146,7 +145,7 @@ static bool irq_is_in_play(struct vgic *vgic, struct vgic_irq *irq)
     if (vgic_irq_is_queued(irq)) {
         if (irq->target == irq->cpu || irq_is_bound(irq))
             return true;
-        irq_dequeue(vgic, irq);
+        vgic_irq_dequeue(vgic, irq);
     }
     if (irq->target == VGIC_NO_CPU || !vgic_irq_is_wanted(irq))
         return false;

@@ -143,14 +143,6 @@ static void lpi_place(struct vgic *vgic, struct vgic_lpi *lpi, unsigned by)
     vgic_cpu_mark(vgic, cpu, NULL, by);
 }
 
-static void lpi_dequeue(struct vgic *vgic, struct vgic_irq *irq)
-{
-    struct vgic_cpu *c = &vgic->cpu[irq->cpu];
-    if (c->only == irq)
-        c->only = NULL;
-    list_remove(&irq->queue);
-}
-
 void vgic_lpi_update(struct vgic *vgic, struct vgic_lpi *lpi, unsigned by)
 {
     struct vgic_irq *irq = &lpi->irq;
@@ -164,7 +156,7 @@ void vgic_lpi_update(struct vgic *vgic, struct vgic_lpi *lpi, unsigned by)
             vgic_cpu_mark(vgic, irq->cpu, irq, by);
             return;
         }
-        lpi_dequeue(vgic, irq);
+        vgic_irq_dequeue(vgic, irq);
     }
     lpi_unwait(vgic, lpi);
     if (irq->target != VGIC_NO_CPU && vgic_irq_is_wanted(irq))

@@ -66,6 +66,9 @@ void vgic_irq_enqueue(struct vgic *vgic, struct vgic_irq *irq, uint32_t cpu);
 struct vgic_irq *vgic_irq_find(struct vgic *vgic, unsigned cpu, uint32_t intid);
 /* The vCPU with this affinity (MPIDR's places, other bits ignored), or VGIC_NO_CPU. */
 uint32_t vgic_cpu_by_affinity(const struct vgic *vgic, uint64_t affinity);
+/* Out of the queue of a vCPU that perhaps does not run for long, and must not look at it then; no
+ * list register holds it. */
+void vgic_irq_dequeue(struct vgic *vgic, struct vgic_irq *irq);
 /* Its priority has changed: finds its new place in the queue, if it is in one. */
 void vgic_irq_reorder(struct vgic *vgic, struct vgic_irq *irq);
 /*
