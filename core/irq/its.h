@@ -3,7 +3,7 @@
  * The Interrupt Translation Service of a VM's vGIC (IHI 0069, chapter 5): one ITS, whose device,
  * collection and interrupt translation tables lie in guest memory as on hardware, so that mapping
  * costs the hypervisor nothing. Whatever is read from there is checked at each use. What the
- * architecture leaves open, and how much of a queue is served at a time: docs/vgic.md.
+ * architecture leaves open, and how much of a queue is served at a time: docs/its.md.
  */
 #ifndef IRQ_ITS_H
 #define IRQ_ITS_H
