@@ -4,6 +4,13 @@
 #include "hal/hal.h"
 #include "irq/vgic_lpi.h"
 
+/* GICD_TYPER: A3V, No1N (no 1-of-N distribution), INTIDs of 10 bits, or of 16 with LPIs; no MBIs,
+ * no range selector. */
+#define TYPER_A3V    BIT(24)
+#define TYPER_NO1N   BIT(25)
+#define TYPER_IDBITS (UINT64_C(9) << 19)
+#define TYPER_LPIS   (BIT(17) | (uint64_t)(VGIC_INTID_BITS - 1) << 19)
+
 #define AFFINITY_MASK (BITS(39, 32) | BITS(23, 0))
 
 void vgic_irq_init(struct vgic_irq *irq, uint32_t intid, uint32_t target)
@@ -58,6 +65,8 @@ hv_err vgic_init(struct vgic *vgic, const struct vgic_config *config)
         .kick_ctx = config->kick_ctx,
         .its = {.s2 = config->s2, .pool = config->pool, .account = config->account},
     };
+    vgic->typer = (uint32_t)(TYPER_NO1N | TYPER_A3V | config->nr_spis / 32 |
+                             (config->s2 != NULL ? TYPER_LPIS : TYPER_IDBITS));
     spinlock_init(&vgic->its.lock, LOCK_RANK_ITS);
     spinlock_init(&vgic->lock, LOCK_RANK_VGIC);
     vgic_regs_init(vgic);

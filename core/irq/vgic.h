@@ -100,6 +100,7 @@ struct vgic {
     uint32_t nr_cpus;
     uint32_t nr_spis; /* a multiple of 32, at most VGIC_MAX_SPIS */
     uint32_t nr_lrs;
+    uint32_t typer;                        /* GICD_TYPER */
     uint32_t ctlr;                         /* GICD_CTLR's enable bits */
     void (*kick)(void *ctx, unsigned cpu); /* see vgic_config */
     void *kick_ctx;

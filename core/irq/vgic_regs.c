@@ -10,13 +10,6 @@
 /* Identification as QEMU's: a GICv3 by Arm, so that no guest applies an erratum's workaround. */
 #define IIDR_ARM UINT32_C(0x43b)
 
-/* GICD_TYPER: A3V, No1N (no 1-of-N distribution), INTIDs of 10 bits, or of 16 with LPIs; no MBIs,
- * no range selector. */
-#define TYPER_A3V    BIT(24)
-#define TYPER_NO1N   BIT(25)
-#define TYPER_IDBITS (UINT64_C(9) << 19)
-#define TYPER_LPIS   (BIT(17) | (uint64_t)(VGIC_INTID_BITS - 1) << 19)
-
 #define GICR_SETLPIR 0x0040u
 #define GICR_CLRLPIR 0x0048u
 #define GICR_INVLPIR 0x00a0u
@@ -152,8 +145,7 @@ static void write_dist_ctlr(const struct vgic_reg_access *a, uint64_t value)
 
 static uint64_t read_dist_typer(const struct vgic_reg_access *a)
 {
-    return TYPER_NO1N | TYPER_A3V | (a->vgic->its.s2 != NULL ? TYPER_LPIS : TYPER_IDBITS) |
-           a->vgic->nr_spis / 32;
+    return a->vgic->typer;
 }
 
 static uint64_t read_iidr(const struct vgic_reg_access *a)
