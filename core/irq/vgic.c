@@ -4,8 +4,6 @@
 #include "hal/hal.h"
 #include "irq/vgic_priv.h"
 
-#define AFFINITY_MASK (BITS(39, 32) | BITS(23, 0))
-
 static void irq_init(struct vgic_irq *irq, uint32_t intid, uint32_t target)
 {
     *irq = (struct vgic_irq){
@@ -21,14 +19,15 @@ static void irq_init(struct vgic_irq *irq, uint32_t intid, uint32_t target)
 static void cpu_init(struct vgic *vgic, uint32_t cpu)
 {
     struct vgic_cpu *c = &vgic->cpu[cpu];
-    c->affinity &= AFFINITY_MASK;
+    c->affinity &= BITS(39, 32) | BITS(23, 0);
     c->sgi_cluster = bits_get(c->affinity, 39, 32) << 48 | bits_get(c->affinity, 23, 16) << 32 |
                      bits_get(c->affinity, 15, 8) << 16;
     c->sgi_self =
         (c->affinity & 0xff) < 16 ? c->sgi_cluster | BIT(c->affinity & 0xff) : VGIC_NO_SGI;
     c->waker = GICR_WAKER_PROCESSOR_SLEEP | GICR_WAKER_CHILDREN_ASLEEP;
     c->typer = bits_get(c->affinity, 39, 32) << 56 | bits_get(c->affinity, 23, 0) << 32 |
-               (uint64_t)cpu << 8 | (cpu + 1 == vgic->nr_cpus ? GICR_TYPER_LAST : 0);
+               (uint64_t)cpu << 8 | GICR_TYPER_DPGS |
+               (cpu + 1 == vgic->nr_cpus ? GICR_TYPER_LAST : 0);
     list_init(&c->queue);
     for (uint32_t intid = 0; intid < GIC_NR_PRIVATE; intid++)
         irq_init(&c->private_irq[intid], intid, cpu);
@@ -39,8 +38,7 @@ static void cpu_init(struct vgic *vgic, uint32_t cpu)
 
 hv_err vgic_init(struct vgic *vgic, const struct vgic_config *config)
 {
-    if (config->nr_cpus == 0 || config->nr_cpus > VGIC_MAX_CPUS ||
-        config->nr_spis > VGIC_MAX_SPIS || config->nr_spis % 32 != 0)
+    if (config->nr_cpus == 0 || config->nr_cpus > VGIC_MAX_CPUS || config->nr_spis > VGIC_MAX_SPIS)
         return HV_ERR_RANGE;
     if (config->kick == NULL)
         return HV_ERR_INVAL;
@@ -69,14 +67,6 @@ struct vgic_irq *vgic_irq_find(struct vgic *vgic, unsigned cpu, uint32_t intid)
         return cpu < vgic->nr_cpus ? &vgic->cpu[cpu].private_irq[intid] : NULL;
     uint32_t spi = intid - GIC_FIRST_SPI;
     return spi < vgic->nr_spis ? &vgic->spi[spi] : NULL;
-}
-
-uint32_t vgic_cpu_by_affinity(const struct vgic *vgic, uint64_t affinity)
-{
-    for (uint32_t cpu = 0; cpu < vgic->nr_cpus; cpu++)
-        if (vgic->cpu[cpu].affinity == (affinity & AFFINITY_MASK))
-            return cpu;
-    return VGIC_NO_CPU;
 }
 
 /* --- Queues --- */
@@ -130,14 +120,24 @@ static void irq_dequeue(struct vgic *vgic, struct vgic_irq *irq)
     list_remove(&irq->queue);
 }
 
-static bool irq_is_in_play(struct vgic *vgic, struct vgic_irq *irq)
+static bool irq_is_in_play(struct vgic *vgic, struct vgic_irq *irq, unsigned by)
 {
     if (vgic_irq_is_queued(irq)) {
-        if (irq->target == irq->cpu || irq_is_bound(irq))
+        if (irq_is_bound(irq))
+            return true;
+        if (irq->any)
+            vgic_irq_choose(vgic, irq, by);
+        if (irq->target == irq->cpu)
             return true;
         irq_dequeue(vgic, irq);
     }
-    if (irq->target == VGIC_NO_CPU || !vgic_irq_is_wanted(irq))
+    if (!vgic_irq_is_wanted(irq))
+        return false;
+    if (irq->any) {
+        irq->target = VGIC_NO_CPU;
+        vgic_irq_choose(vgic, irq, by);
+    }
+    if (irq->target == VGIC_NO_CPU)
         return false;
     irq_enqueue(vgic, irq, irq->target);
     return true;
@@ -145,13 +145,13 @@ static bool irq_is_in_play(struct vgic *vgic, struct vgic_irq *irq)
 
 void vgic_irq_update(struct vgic *vgic, struct vgic_irq *irq, unsigned by)
 {
-    if (irq_is_in_play(vgic, irq))
+    if (irq_is_in_play(vgic, irq, by))
         vgic_cpu_mark(vgic, irq->cpu, irq, by);
 }
 
 void vgic_irq_update_own(struct vgic *vgic, struct vgic_irq *irq, unsigned by)
 {
-    if (!irq_is_in_play(vgic, irq))
+    if (!irq_is_in_play(vgic, irq, by))
         return;
     if (vgic_needs_flush(vgic, by) || !vgic_irq_refresh(vgic, &vgic->cpu[by], irq))
         vgic_cpu_mark(vgic, by, NULL, by);

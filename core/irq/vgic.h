@@ -27,7 +27,7 @@
 #define VGIC_NO_CPU   UINT32_MAX
 #define VGIC_NO_SGI   UINT64_MAX /* no value of a register: Aff0 above 15 is out of reach */
 #define VGIC_MAX_CPUS ((uint32_t)(MACHINE_GICR_SIZE / MACHINE_GICR_STRIDE))
-#define VGIC_MAX_SPIS 960u
+#define VGIC_MAX_SPIS MACHINE_MAX_SPIS
 
 /* One frame of the distributor, or the two of a redistributor, as the register index sees them. */
 #define VGIC_INDEX_FRAME 72u
@@ -44,11 +44,12 @@ struct vgic_irq {
     uint32_t intid;
     uint32_t hw_intid; /* the physical interrupt that stands behind it, or VGIC_NO_HW */
     uint64_t router;   /* GICD_IROUTER<n>: SPIs only */
-    uint32_t target;   /* the vCPU it is to be delivered to; VGIC_NO_CPU: the route leads nowhere */
+    uint32_t target;   /* the vCPU it is to be delivered to; VGIC_NO_CPU: nobody at present */
     uint32_t cpu;      /* the vCPU in whose queue it is, while it is in one */
     int8_t lr;         /* list register that holds it on `cpu`, or -1 */
     uint8_t priority;
     uint8_t override; /* enum vgic_override, until the list register is written */
+    bool any;         /* GICD_IROUTER.Interrupt_Routing_Mode: 1 of N, vgic_route.c */
     bool enabled;
     bool group1;
     bool edge;      /* GICD_ICFGR: edge-triggered; SGIs are */
@@ -75,11 +76,12 @@ struct vgic_cpu {
     struct vgic_irq *only; /* while dirty: all that changed, or NULL: anything may have */
     uint32_t lr_used;      /* bit n: lr[n] is not NULL */
     uint32_t hw_mapped;    /* bit n: private_irq[n] is tied by vgic_map_hw() */
-    uint32_t waker;
-    bool last;           /* the last redistributor of the frame row */
-    bool overflow;       /* more interrupts want a list register than there are */
-    _Atomic bool dirty;  /* list registers may have to change before the vCPU runs on */
-    _Atomic bool loaded; /* between vgic_load() and vgic_unload() */
+    uint32_t waker;        /* GICR_WAKER */
+    uint32_t ctlr;         /* GICR_CTLR.DPG* */
+    uint64_t vmcr;         /* ICH_VMCR_EL2 as last seen: for the choice of a 1-of-N target */
+    bool overflow;         /* more interrupts want a list register than there are */
+    _Atomic bool dirty;    /* list registers may have to change before the vCPU runs on */
+    _Atomic bool loaded;   /* between vgic_load() and vgic_unload() */
 };
 
 struct vgic {
@@ -87,9 +89,11 @@ struct vgic {
     struct vgic_cpu *cpu;
     struct vgic_irq *spi; /* [nr_spis], INTID 32.. */
     uint32_t nr_cpus;
-    uint32_t nr_spis; /* a multiple of 32, at most VGIC_MAX_SPIS */
+    uint32_t nr_spis;
     uint32_t nr_lrs;
     uint32_t ctlr;                         /* GICD_CTLR's enable bits */
+    uint32_t nr_any;                       /* SPIs with 1-of-N routing */
+    uint32_t cursor;                       /* the vCPU that was last chosen for one of them */
     void (*kick)(void *ctx, unsigned cpu); /* see vgic_config */
     void *kick_ctx;
     /* Where the search for a register's row starts, by a coarse hash of its offset. */
@@ -101,7 +105,7 @@ struct vgic_config {
     struct vgic_cpu *cpu; /* [nr_cpus], zeroed; `vcpu` and `affinity` filled in */
     struct vgic_irq *spi; /* [nr_spis], zeroed */
     uint32_t nr_cpus;     /* 1..VGIC_MAX_CPUS */
-    uint32_t nr_spis;     /* 0..VGIC_MAX_SPIS, a multiple of 32 */
+    uint32_t nr_spis;     /* 0..VGIC_MAX_SPIS */
     /*
      * `cpu`'s vCPU has to look at its interrupts: make its pCPU leave the guest, or wake it from
      * WFI. Called with vgic->lock held, so it calls nothing of this module. Not called for the vCPU
@@ -184,6 +188,16 @@ static inline bool vgic_needs_flush(const struct vgic *vgic, unsigned cpu)
     return atomic_load_explicit(&vgic->cpu[cpu].dirty, memory_order_relaxed);
 }
 
+/*
+ * The vCPU has lost its CPU interface, because it was powered down (PSCI CPU_OFF, or CPU_SUSPEND to
+ * a power-down state): its list registers become empty, and its redistributor is asleep, as
+ * firmware leaves it. What the distributor and the redistributor hold survives (IHI 0069, 4.1 and
+ * chapter 11): enables, groups, priorities, pending and active states. A hardware interrupt that
+ * its guest has not taken is forgotten, for its timer is reset, too. 1-of-N interrupts go to
+ * others. The vCPU is not loaded; own pCPU.
+ */
+void vgic_cpu_reset(struct vgic *vgic, unsigned cpu);
+
 /* The maintenance interrupt arrived: looks at all list registers now, which ends its cause. The
  * vCPU is loaded on this pCPU. */
 void vgic_maintenance(struct vgic *vgic, unsigned cpu);
@@ -194,5 +208,12 @@ void vgic_maintenance(struct vgic *vgic, unsigned cpu);
  * priority, so it may be true too often, which WFI allows. Own pCPU.
  */
 bool vgic_has_pending(struct vgic *vgic, unsigned cpu);
+
+/*
+ * True if the redistributor of a vCPU that is powered down asks for its power (WakeRequest): an
+ * interrupt is deliverable, whatever the CPU interface, which is lost, would say of it. Any pCPU;
+ * the vCPU is not loaded.
+ */
+bool vgic_requests_wake(struct vgic *vgic, unsigned cpu);
 
 #endif

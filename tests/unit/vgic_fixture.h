@@ -13,7 +13,7 @@
 #include <string.h>
 
 #define MAX_CPUS 4u
-#define MAX_SPIS 960u
+#define MAX_SPIS 988u
 
 enum {
     D_CTLR = 0x0,
