@@ -88,12 +88,10 @@ static inline struct vgic_irq *irqs_at(const struct vgic_reg_row *row,
 }
 
 /* What was read of it may be old: the vCPU that has it in a list register tells at its next exit.
- * One that is not loaded has told. */
+ */
 static void ask_owner(struct vgic *vgic, const struct vgic_irq *irq, unsigned by)
 {
     if (irq->lr < 0 || irq->cpu == by)
-        return;
-    if (!atomic_load_explicit(&vgic->cpu[irq->cpu].loaded, memory_order_relaxed))
         return;
     if (!vgic_needs_flush(vgic, irq->cpu) || vgic->cpu[irq->cpu].only != NULL)
         vgic_cpu_mark(vgic, irq->cpu, NULL, by);

@@ -23,8 +23,9 @@ void vgic_load(struct vgic *vgic, unsigned cpu)
 }
 
 /*
- * Off the list registers, so that while the vCPU waits for its turn everybody can change or move
- * what its guest has not taken. What is active there stays.
+ * All off the list registers, so that while the vCPU waits for its turn everybody can change what
+ * it has, or move what its guest has not taken. Those that are active get one again at the next
+ * flush.
  */
 static void cpu_strip(struct vgic *vgic, struct vgic_cpu *c, unsigned cpu)
 {
@@ -32,18 +33,16 @@ static void cpu_strip(struct vgic *vgic, struct vgic_cpu *c, unsigned cpu)
     c->only = NULL;
     for (uint32_t used = c->lr_used; used != 0; used &= used - 1) {
         struct vgic_irq *irq = c->lr[__builtin_ctz(used)];
-        if (irq->active)
-            continue;
+        vgic_irq_release(c, irq);
         if (irq->any && vgic_irq_is_pending(irq))
             vgic_irq_choose(vgic, irq, cpu);
-        if (irq->target != irq->cpu) {
+        if (irq->target != irq->cpu && !irq->active)
             vgic_irq_migrate(vgic, c, irq, cpu);
-            continue;
-        }
-        vgic_irq_retire(c, irq);
-        if (vgic_irq_is_queued(irq))
-            vgic_cpu_mark(vgic, cpu, NULL, cpu);
+        else
+            vgic_irq_retire(c, irq);
     }
+    if (!list_empty(&c->queue))
+        atomic_store_explicit(&c->dirty, true, memory_order_relaxed);
 }
 
 void vgic_unload(struct vgic *vgic, unsigned cpu)
@@ -83,7 +82,6 @@ void vgic_cpu_reset(struct vgic *vgic, unsigned cpu)
     for (struct list_node *pos = c->queue.next; pos != &c->queue; pos = next) {
         struct vgic_irq *irq = list_entry(pos, struct vgic_irq, queue);
         next = pos->next;
-        vgic_irq_release(c, irq);
         irq_forget_hw(irq);
         if (!vgic_irq_is_wanted(irq))
             list_remove(&irq->queue);

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #define MAX_CPUS 4u
+#define NOWHERE  99u
 #define MAX_SPIS 988u
 
 enum {
@@ -37,6 +38,7 @@ static struct vgic_cpu gic_cpu[MAX_CPUS];
 static struct vgic_irq gic_spi[MAX_SPIS];
 static struct arch_vcpu vcpus[MAX_CPUS];
 static unsigned kicks[MAX_CPUS];
+static unsigned pcpu_of[MAX_CPUS]; /* where each vCPU is loaded, or NOWHERE */
 
 static void fixture_kick(void *ctx, unsigned cpu)
 {
@@ -45,7 +47,15 @@ static void fixture_kick(void *ctx, unsigned cpu)
     kicks[cpu]++;
 }
 
-/* vCPU n has affinity n; its CPU interface takes group 1 of any priority. */
+/* What follows happens on the pCPU of this vCPU. */
+static inline void be(unsigned cpu)
+{
+    cr_assert_neq(pcpu_of[cpu], NOWHERE, "vCPU %u is not loaded", cpu);
+    fakehal()->self = pcpu_of[cpu];
+}
+
+/* vCPU n has affinity n; its CPU interface takes group 1 of any priority. It is loaded on pCPU n.
+ */
 static inline void setup_gic(unsigned cpus, unsigned spis, unsigned lrs)
 {
     fakehal_reset();
@@ -62,6 +72,7 @@ static inline void setup_gic(unsigned cpus, unsigned spis, unsigned lrs)
         .cpu = gic_cpu, .spi = gic_spi, .nr_cpus = cpus, .nr_spis = spis, .kick = fixture_kick};
     cr_assert_eq(vgic_init(&gic, &config), HV_OK);
     for (unsigned i = 0; i < cpus; i++) {
+        pcpu_of[i] = i;
         vgic_load(&gic, i);
         vgic_flush(&gic, i);
         fakehal_gic_enable(&vcpus[i], false, 0xf8);
@@ -72,7 +83,7 @@ static inline bool dist(unsigned cpu, bool write, uint64_t offset, unsigned size
 {
     struct mmio_access access = {
         .offset = offset, .value = *value, .cpu = cpu, .size = (uint8_t)size, .write = write};
-    fakehal()->self = cpu;
+    be(cpu);
     bool ok = vgic_dist_access(&gic, &access);
     *value = access.value;
     return ok;
@@ -82,7 +93,7 @@ static inline bool redist(unsigned cpu, bool write, uint64_t offset, unsigned si
 {
     struct mmio_access access = {
         .offset = offset, .value = *value, .cpu = cpu, .size = (uint8_t)size, .write = write};
-    fakehal()->self = cpu;
+    be(cpu);
     bool ok = vgic_redist_access(&gic, &access);
     *value = access.value;
     return ok;
@@ -165,7 +176,7 @@ static inline void irq_on(unsigned cpu, unsigned intid, unsigned priority)
 
 /*
  * Lets the hypervisor do what it does before a guest runs: maintenance interrupts, and a flush of
- * every vCPU that asks for one, until nothing is left to do.
+ * every loaded vCPU that asks for one, until nothing is left to do.
  */
 static inline void settle(void)
 {
@@ -174,7 +185,9 @@ static inline void settle(void)
         busy = false;
         cr_assert_lt(rounds, 100u, "the vCPUs never come to rest");
         for (unsigned cpu = 0; cpu < gic.nr_cpus; cpu++) {
-            fakehal()->self = cpu;
+            if (pcpu_of[cpu] == NOWHERE)
+                continue;
+            be(cpu);
             if (fakehal_gic_misr(&vcpus[cpu]) != 0)
                 vgic_maintenance(&gic, cpu);
             else if (vgic_needs_flush(&gic, cpu))
@@ -192,13 +205,13 @@ static inline void settle(void)
 static inline uint32_t guest_ack(unsigned cpu)
 {
     settle();
-    fakehal()->self = cpu;
+    be(cpu);
     return fakehal_gic_ack(&vcpus[cpu]);
 }
 
 static inline void guest_eoi(unsigned cpu, uint32_t intid)
 {
-    fakehal()->self = cpu;
+    be(cpu);
     fakehal_gic_eoi(&vcpus[cpu], intid);
 }
 
