@@ -99,6 +99,8 @@ void vgic_cpu_mark(struct vgic *vgic, unsigned cpu, struct vgic_irq *only, unsig
     if (vgic_needs_flush(vgic, cpu) && c->only != only)
         only = NULL;
     c->only = only;
+    /* Relaxed: the lock orders it against the flush that clears it, and who looks without the lock
+     * and misses it is made to look again by the kick. */
     atomic_store_explicit(&c->dirty, true, memory_order_relaxed);
     /* Even if it was dirty before: it may have looked meanwhile, found nothing, and gone to WFI. */
     if (cpu != by)
@@ -173,7 +175,8 @@ void vgic_set_level(struct vgic *vgic, unsigned cpu, uint32_t intid, bool level)
         irq->level = level;
         if (level && irq->edge)
             vgic_irq_latch(irq);
-        vgic_irq_update(vgic, irq, VGIC_NO_CPU);
+        if (level || !irq->edge)
+            vgic_irq_update(vgic, irq, VGIC_NO_CPU);
     }
     spinlock_unlock(&vgic->lock);
 }

@@ -61,7 +61,14 @@ struct vgic_irq {
     bool hw_active; /* the physical interrupt is active and nobody has deactivated it */
 };
 
-/* What each vCPU has of its own. `dirty` is written under the lock, and read without it. */
+/*
+ * What each vCPU has of its own, guarded by vgic->lock, with these exceptions. `dirty` is written
+ * under the lock and read without it by the own pCPU, `loaded` the other way round. lr_used, hcr
+ * and the hw_active of private interrupts are written by the own pCPU under the lock, so that it
+ * reads them without. hw_mapped, affinity, typer and the like are constant once the vCPU runs.
+ * What one pCPU writes to them the next one sees by the lock with which the scheduler hands the
+ * vCPU over.
+ */
 struct vgic_cpu {
     struct vgic_irq private_irq[GIC_NR_PRIVATE];
     struct list_node queue;
@@ -183,6 +190,11 @@ void vgic_unload(struct vgic *vgic, unsigned cpu);
 /* Brings the list registers up to date; cheap if nothing changed. The vCPU is loaded on this pCPU;
  * before each hal_vcpu_run(). */
 void vgic_flush(struct vgic *vgic, unsigned cpu);
+/*
+ * False for good only if nobody has marked the vCPU since: who does so calls `kick` afterwards,
+ * with the mark visible to the pCPU that acknowledges the kick (hal_cpu_kick()) or takes the vCPU
+ * over (the scheduler's lock). So a look that comes too early is followed by an exit and another.
+ */
 static inline bool vgic_needs_flush(const struct vgic *vgic, unsigned cpu)
 {
     return atomic_load_explicit(&vgic->cpu[cpu].dirty, memory_order_relaxed);
