@@ -337,6 +337,25 @@ CASE(vgic_route, one_of_n_leaves_a_vcpu_that_is_off)
     cr_assert_eq(who_takes(2, 44), 1u);
 }
 
+/* Even to one that is not loaded either. */
+CASE(vgic_route, one_of_n_of_a_vcpu_that_is_off_goes_to_any)
+{
+    setup_any(2);
+    edge(40);
+    be(0);
+    vgic_unload(&gic, 0);
+    pcpu_of[0] = NOWHERE;
+    settle();
+    cr_assert(fakehal_gic_signals(&vcpus[1]));
+    memset(kicks, 0, sizeof(kicks));
+    power_down(1);
+    cr_assert_eq(kicks[0], 1u);
+    pcpu_of[0] = 0;
+    be(0);
+    vgic_load(&gic, 0);
+    guest_takes(0, 40);
+}
+
 /* The last one to leave: it waits for the first to come. */
 CASE(vgic_route, one_of_n_waits_for_anybody)
 {
