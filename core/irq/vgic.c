@@ -47,6 +47,7 @@ hv_err vgic_init(struct vgic *vgic, const struct vgic_config *config)
         .spi = config->spi,
         .nr_cpus = config->nr_cpus,
         .nr_spis = config->nr_spis,
+        .it_lines = (config->nr_spis + 31) / 32,
         .nr_lrs = hal_gic_lr_count(),
         .kick = config->kick,
         .kick_ctx = config->kick_ctx,

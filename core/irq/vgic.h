@@ -49,7 +49,6 @@ struct vgic_irq {
     int8_t lr;         /* list register that holds it on `cpu`, or -1 */
     uint8_t priority;
     uint8_t override; /* enum vgic_override, until the list register is written */
-    bool any;         /* GICD_IROUTER.Interrupt_Routing_Mode: 1 of N, vgic_route.c */
     bool enabled;
     bool group1;
     bool edge;      /* GICD_ICFGR: edge-triggered; SGIs are */
@@ -59,6 +58,7 @@ struct vgic_irq {
     bool active;
     bool armed;     /* its list register was last written as pending: nothing forbids it */
     bool hw_active; /* the physical interrupt is active and nobody has deactivated it */
+    bool any;       /* GICD_IROUTER.Interrupt_Routing_Mode: 1 of N, vgic_route.c */
 };
 
 /*
@@ -97,6 +97,7 @@ struct vgic {
     struct vgic_irq *spi; /* [nr_spis], INTID 32.. */
     uint32_t nr_cpus;
     uint32_t nr_spis;
+    uint32_t it_lines; /* GICD_TYPER.ITLinesNumber */
     uint32_t nr_lrs;
     uint32_t ctlr;                         /* GICD_CTLR's enable bits */
     uint32_t nr_any;                       /* SPIs with 1-of-N routing */

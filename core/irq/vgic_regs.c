@@ -148,7 +148,7 @@ static void write_dist_ctlr(const struct vgic_reg_access *a, uint64_t value)
 
 static uint64_t read_dist_typer(const struct vgic_reg_access *a)
 {
-    return TYPER_A3V | TYPER_IDBITS | (a->vgic->nr_spis + 31) / 32;
+    return TYPER_A3V | TYPER_IDBITS | a->vgic->it_lines;
 }
 
 static uint64_t read_iidr(const struct vgic_reg_access *a)
