@@ -71,8 +71,12 @@
  * offsets */
 #define GICR_SGI_BASE 0x10000u
 
+#define GICR_CTLR_DPG0   BIT(24) /* 1-of-N SPIs of group 0 do not select this PE */
+#define GICR_CTLR_DPG1NS BIT(25) /* of group 1 */
+
 #define GICR_TYPER_PLPIS           BIT(0)
 #define GICR_TYPER_LAST            BIT(4)
+#define GICR_TYPER_DPGS            BIT(5)
 #define GICR_WAKER_PROCESSOR_SLEEP BIT(1)
 #define GICR_WAKER_CHILDREN_ASLEEP BIT(2)
 

@@ -4,14 +4,11 @@
 #include "hal/hal.h"
 #include "irq/vgic_lpi.h"
 
-/* GICD_TYPER: A3V, No1N (no 1-of-N distribution), INTIDs of 10 bits, or of 16 with LPIs; no MBIs,
- * no range selector. */
+/* GICD_TYPER: A3V, INTIDs of 10 bits, or of 16 with LPIs; 1-of-N distribution; no MBIs, no range
+ * selector. */
 #define TYPER_A3V    BIT(24)
-#define TYPER_NO1N   BIT(25)
 #define TYPER_IDBITS (UINT64_C(9) << 19)
 #define TYPER_LPIS   (BIT(17) | (uint64_t)(VGIC_INTID_BITS - 1) << 19)
-
-#define AFFINITY_MASK (BITS(39, 32) | BITS(23, 0))
 
 void vgic_irq_init(struct vgic_irq *irq, uint32_t intid, uint32_t target)
 {
@@ -28,16 +25,16 @@ void vgic_irq_init(struct vgic_irq *irq, uint32_t intid, uint32_t target)
 static void cpu_init(struct vgic *vgic, uint32_t cpu)
 {
     struct vgic_cpu *c = &vgic->cpu[cpu];
-    c->affinity &= AFFINITY_MASK;
+    c->affinity &= BITS(39, 32) | BITS(23, 0);
     c->sgi_cluster = bits_get(c->affinity, 39, 32) << 48 | bits_get(c->affinity, 23, 16) << 32 |
                      bits_get(c->affinity, 15, 8) << 16;
     c->sgi_self =
         (c->affinity & 0xff) < 16 ? c->sgi_cluster | BIT(c->affinity & 0xff) : VGIC_NO_SGI;
     c->waker = GICR_WAKER_PROCESSOR_SLEEP | GICR_WAKER_CHILDREN_ASLEEP;
     c->typer = bits_get(c->affinity, 39, 32) << 56 | bits_get(c->affinity, 23, 0) << 32 |
-               (uint64_t)cpu << 8 | (cpu + 1 == vgic->nr_cpus ? GICR_TYPER_LAST : 0);
-    if (vgic->its.s2 != NULL)
-        c->typer |= GICR_TYPER_PLPIS;
+               (uint64_t)cpu << 8 | GICR_TYPER_DPGS |
+               (cpu + 1 == vgic->nr_cpus ? GICR_TYPER_LAST : 0) |
+               (vgic->its.s2 != NULL ? GICR_TYPER_PLPIS : 0);
     list_init(&c->queue);
     vgic_lpi_init_cpu(c);
     for (uint32_t intid = 0; intid < GIC_NR_PRIVATE; intid++)
@@ -49,8 +46,7 @@ static void cpu_init(struct vgic *vgic, uint32_t cpu)
 
 hv_err vgic_init(struct vgic *vgic, const struct vgic_config *config)
 {
-    if (config->nr_cpus == 0 || config->nr_cpus > VGIC_MAX_CPUS ||
-        config->nr_spis > VGIC_MAX_SPIS || config->nr_spis % 32 != 0)
+    if (config->nr_cpus == 0 || config->nr_cpus > VGIC_MAX_CPUS || config->nr_spis > VGIC_MAX_SPIS)
         return HV_ERR_RANGE;
     if (config->kick == NULL ||
         (config->s2 != NULL && (config->pool == NULL || config->account == NULL)))
@@ -65,7 +61,7 @@ hv_err vgic_init(struct vgic *vgic, const struct vgic_config *config)
         .kick_ctx = config->kick_ctx,
         .its = {.s2 = config->s2, .pool = config->pool, .account = config->account},
     };
-    vgic->typer = (uint32_t)(TYPER_NO1N | TYPER_A3V | config->nr_spis / 32 |
+    vgic->typer = (uint32_t)(TYPER_A3V | (config->nr_spis + 31) / 32 |
                              (config->s2 != NULL ? TYPER_LPIS : TYPER_IDBITS));
     spinlock_init(&vgic->its.lock, LOCK_RANK_ITS);
     spinlock_init(&vgic->lock, LOCK_RANK_VGIC);
@@ -89,14 +85,6 @@ struct vgic_irq *vgic_irq_find(struct vgic *vgic, unsigned cpu, uint32_t intid)
         return cpu < vgic->nr_cpus ? &vgic->cpu[cpu].private_irq[intid] : NULL;
     uint32_t spi = intid - GIC_FIRST_SPI;
     return spi < vgic->nr_spis ? &vgic->spi[spi] : NULL;
-}
-
-uint32_t vgic_cpu_by_affinity(const struct vgic *vgic, uint64_t affinity)
-{
-    for (uint32_t cpu = 0; cpu < vgic->nr_cpus; cpu++)
-        if (vgic->cpu[cpu].affinity == (affinity & AFFINITY_MASK))
-            return cpu;
-    return VGIC_NO_CPU;
 }
 
 /* --- Queues --- */
@@ -129,6 +117,8 @@ void vgic_cpu_mark(struct vgic *vgic, unsigned cpu, struct vgic_irq *only, unsig
     if (vgic_needs_flush(vgic, cpu) && c->only != only)
         only = NULL;
     c->only = only;
+    /* Relaxed: the lock orders it against the flush that clears it, and who looks without the lock
+     * and misses it is made to look again by the kick. */
     atomic_store_explicit(&c->dirty, true, memory_order_relaxed);
     /* Even if it was dirty before: it may have looked meanwhile, found nothing, and gone to WFI. */
     if (cpu != by)
@@ -149,14 +139,24 @@ void vgic_irq_dequeue(struct vgic *vgic, struct vgic_irq *irq)
     list_remove(&irq->queue);
 }
 
-static bool irq_is_in_play(struct vgic *vgic, struct vgic_irq *irq)
+static bool irq_is_in_play(struct vgic *vgic, struct vgic_irq *irq, unsigned by)
 {
     if (vgic_irq_is_queued(irq)) {
-        if (irq->target == irq->cpu || irq_is_bound(irq))
+        if (irq_is_bound(irq))
+            return true;
+        if (irq->any)
+            vgic_irq_choose(vgic, irq, by);
+        if (irq->target == irq->cpu)
             return true;
         vgic_irq_dequeue(vgic, irq);
     }
-    if (irq->target == VGIC_NO_CPU || !vgic_irq_is_wanted(irq))
+    if (!vgic_irq_is_wanted(irq))
+        return false;
+    if (irq->any) {
+        irq->target = VGIC_NO_CPU;
+        vgic_irq_choose(vgic, irq, by);
+    }
+    if (irq->target == VGIC_NO_CPU)
         return false;
     vgic_irq_enqueue(vgic, irq, irq->target);
     return true;
@@ -164,13 +164,13 @@ static bool irq_is_in_play(struct vgic *vgic, struct vgic_irq *irq)
 
 void vgic_irq_update(struct vgic *vgic, struct vgic_irq *irq, unsigned by)
 {
-    if (irq_is_in_play(vgic, irq))
+    if (irq_is_in_play(vgic, irq, by))
         vgic_cpu_mark(vgic, irq->cpu, irq, by);
 }
 
 void vgic_irq_update_own(struct vgic *vgic, struct vgic_irq *irq, unsigned by)
 {
-    if (!irq_is_in_play(vgic, irq))
+    if (!irq_is_in_play(vgic, irq, by))
         return;
     if (vgic_needs_flush(vgic, by) || !vgic_irq_refresh(vgic, &vgic->cpu[by], irq))
         vgic_cpu_mark(vgic, by, NULL, by);
@@ -192,7 +192,8 @@ void vgic_set_level(struct vgic *vgic, unsigned cpu, uint32_t intid, bool level)
         irq->level = level;
         if (level && irq->edge)
             vgic_irq_latch(irq);
-        vgic_irq_update(vgic, irq, VGIC_NO_CPU);
+        if (level || !irq->edge)
+            vgic_irq_update(vgic, irq, VGIC_NO_CPU);
     }
     spinlock_unlock(&vgic->lock);
 }

@@ -28,7 +28,7 @@
 #define VGIC_NO_CPU   UINT32_MAX
 #define VGIC_NO_SGI   UINT64_MAX /* no value of a register: Aff0 above 15 is out of reach */
 #define VGIC_MAX_CPUS ((uint32_t)(MACHINE_GICR_SIZE / MACHINE_GICR_STRIDE))
-#define VGIC_MAX_SPIS 960u
+#define VGIC_MAX_SPIS MACHINE_MAX_SPIS
 
 /* One frame of the distributor, or the two of a redistributor, as the register index sees them. */
 #define VGIC_INDEX_FRAME 72u
@@ -48,7 +48,7 @@ struct vgic_irq {
     uint32_t intid;
     uint32_t hw_intid; /* the physical interrupt that stands behind it, or VGIC_NO_HW */
     uint64_t router;   /* GICD_IROUTER<n>: SPIs only */
-    uint32_t target;   /* the vCPU it is to be delivered to; VGIC_NO_CPU: the route leads nowhere */
+    uint32_t target;   /* the vCPU it is to be delivered to; VGIC_NO_CPU: nobody at present */
     uint32_t cpu;      /* the vCPU in whose queue it is, while it is in one */
     int8_t lr;         /* list register that holds it on `cpu`, or -1 */
     uint8_t priority;
@@ -62,9 +62,17 @@ struct vgic_irq {
     bool active;
     bool armed;     /* its list register was last written as pending: nothing forbids it */
     bool hw_active; /* the physical interrupt is active and nobody has deactivated it */
+    bool any;       /* GICD_IROUTER.Interrupt_Routing_Mode: 1 of N, vgic_route.c */
 };
 
-/* What each vCPU has of its own. `dirty` is written under the lock, and read without it. */
+/*
+ * What each vCPU has of its own, guarded by vgic->lock, with these exceptions. `dirty` is written
+ * under the lock and read without it by the own pCPU, `loaded` the other way round. lr_used, hcr
+ * and the hw_active of private interrupts are written by the own pCPU under the lock, so that it
+ * reads them without. hw_mapped, affinity, typer and the like are constant once the vCPU runs.
+ * What one pCPU writes to them the next one sees by the lock with which the scheduler hands the
+ * vCPU over.
+ */
 struct vgic_cpu {
     struct vgic_irq private_irq[GIC_NR_PRIVATE];
     struct list_node queue;
@@ -79,12 +87,13 @@ struct vgic_cpu {
     struct vgic_irq *only; /* while dirty: all that changed, or NULL: anything may have */
     uint32_t lr_used;      /* bit n: lr[n] is not NULL */
     uint32_t hw_mapped;    /* bit n: private_irq[n] is tied by vgic_map_hw() */
-    uint32_t waker;
-    bool last;            /* the last redistributor of the frame row */
-    bool overflow;        /* more interrupts want a list register than there are */
-    _Atomic bool dirty;   /* list registers may have to change before the vCPU runs on */
-    _Atomic bool loaded;  /* between vgic_load() and vgic_unload() */
-    _Atomic bool lpis_on; /* GICR_CTLR.EnableLPIs; once true, the next two do not change */
+    uint32_t waker;        /* GICR_WAKER */
+    uint32_t ctlr;         /* GICR_CTLR.DPG* */
+    uint64_t vmcr;         /* ICH_VMCR_EL2 as last seen: for the choice of a 1-of-N target */
+    bool overflow;         /* more interrupts want a list register than there are */
+    _Atomic bool dirty;    /* list registers may have to change before the vCPU runs on */
+    _Atomic bool loaded;   /* between vgic_load() and vgic_unload() */
+    _Atomic bool lpis_on;  /* GICR_CTLR.EnableLPIs; once true, the next two do not change */
     uint64_t propbaser;
     uint64_t pendbaser;
     bool lpi_load;        /* lpis_on is new: its tables have not been read yet */
@@ -98,10 +107,12 @@ struct vgic {
     struct vgic_cpu *cpu;
     struct vgic_irq *spi; /* [nr_spis], INTID 32.. */
     uint32_t nr_cpus;
-    uint32_t nr_spis; /* a multiple of 32, at most VGIC_MAX_SPIS */
+    uint32_t nr_spis;
     uint32_t nr_lrs;
     uint32_t typer;                        /* GICD_TYPER */
     uint32_t ctlr;                         /* GICD_CTLR's enable bits */
+    uint32_t nr_any;                       /* SPIs with 1-of-N routing */
+    uint32_t cursor;                       /* the vCPU that was last chosen for one of them */
     void (*kick)(void *ctx, unsigned cpu); /* see vgic_config */
     void *kick_ctx;
     struct vgic_its its;
@@ -114,7 +125,7 @@ struct vgic_config {
     struct vgic_cpu *cpu; /* [nr_cpus], zeroed; `vcpu` and `affinity` filled in */
     struct vgic_irq *spi; /* [nr_spis], zeroed */
     uint32_t nr_cpus;     /* 1..VGIC_MAX_CPUS */
-    uint32_t nr_spis;     /* 0..VGIC_MAX_SPIS, a multiple of 32 */
+    uint32_t nr_spis;     /* 0..VGIC_MAX_SPIS */
     /*
      * `cpu`'s vCPU has to look at its interrupts: make its pCPU leave the guest, or wake it from
      * WFI. Called with vgic->lock held, so it calls nothing of this module. Not called for the vCPU
@@ -201,10 +212,25 @@ void vgic_unload(struct vgic *vgic, unsigned cpu);
 /* Brings the list registers up to date; cheap if nothing changed. The vCPU is loaded on this pCPU;
  * before each hal_vcpu_run(). */
 void vgic_flush(struct vgic *vgic, unsigned cpu);
+/*
+ * False for good only if nobody has marked the vCPU since: who does so calls `kick` afterwards,
+ * with the mark visible to the pCPU that acknowledges the kick (hal_cpu_kick()) or takes the vCPU
+ * over (the scheduler's lock). So a look that comes too early is followed by an exit and another.
+ */
 static inline bool vgic_needs_flush(const struct vgic *vgic, unsigned cpu)
 {
     return atomic_load_explicit(&vgic->cpu[cpu].dirty, memory_order_relaxed);
 }
+
+/*
+ * The vCPU has lost its CPU interface, because it was powered down (PSCI CPU_OFF, or CPU_SUSPEND to
+ * a power-down state): its list registers become empty, and its redistributor is asleep, as
+ * firmware leaves it. What the distributor and the redistributor hold survives (IHI 0069, 4.1 and
+ * chapter 11): enables, groups, priorities, pending and active states. A hardware interrupt that
+ * its guest has not taken is forgotten, for its timer is reset, too. 1-of-N interrupts go to
+ * others. The vCPU is not loaded; own pCPU.
+ */
+void vgic_cpu_reset(struct vgic *vgic, unsigned cpu);
 
 /* The maintenance interrupt arrived: looks at all list registers now, which ends its cause. The
  * vCPU is loaded on this pCPU. */
@@ -216,5 +242,12 @@ void vgic_maintenance(struct vgic *vgic, unsigned cpu);
  * priority, so it may be true too often, which WFI allows. Own pCPU.
  */
 bool vgic_has_pending(struct vgic *vgic, unsigned cpu);
+
+/*
+ * True if the redistributor of a vCPU that is powered down asks for its power (WakeRequest): an
+ * interrupt is deliverable, whatever the CPU interface, which is lost, would say of it. Any pCPU;
+ * the vCPU is not loaded.
+ */
+bool vgic_requests_wake(struct vgic *vgic, unsigned cpu);
 
 #endif

@@ -44,22 +44,31 @@ static inline const struct vgic_reg_row *row_find(const struct vgic_reg_row *row
 
 /* --- Access --- */
 
-/* The interrupts from `intid` on that an aligned access covers; NULL if they are not implemented
- * here: the counts are multiples of 32, so it is all of them or none. */
-static struct vgic_irq *irqs_at(const struct vgic_reg_access *a, uint32_t intid)
+/*
+ * The first of the interrupts that an aligned access covers; *n is how many of those it covers are
+ * implemented: none, all, or, at the end of the SPIs, some.
+ */
+static inline struct vgic_irq *irqs_at(const struct vgic_reg_row *row,
+                                       const struct vgic_reg_access *a, uint8_t size, uint32_t *n)
 {
+    unsigned shift = row->bits - 1u;
+    uint32_t intid = (a->offset - row->first) * 8 >> shift;
+    *n = size * 8u >> shift;
     if (a->redist != NULL)
         return &a->redist->private_irq[intid];
-    return intid < GIC_NR_PRIVATE ? NULL : vgic_irq_find(a->vgic, VGIC_NO_CPU, intid);
+    uint32_t spi = intid - GIC_FIRST_SPI; /* huge below it */
+    if (spi >= a->vgic->nr_spis)
+        *n = spi = 0;
+    else if (a->vgic->nr_spis - spi < *n)
+        *n = a->vgic->nr_spis - spi;
+    return &a->vgic->spi[spi];
 }
 
 /* What was read of it may be old: the vCPU that has it in a list register tells at its next exit.
- * One that is not loaded has told. */
+ */
 static void ask_owner(struct vgic *vgic, const struct vgic_irq *irq, unsigned by)
 {
     if (irq->lr < 0 || irq->cpu == by)
-        return;
-    if (!atomic_load_explicit(&vgic->cpu[irq->cpu].loaded, memory_order_relaxed))
         return;
     if (!vgic_needs_flush(vgic, irq->cpu) || vgic->cpu[irq->cpu].only != NULL)
         vgic_cpu_mark(vgic, irq->cpu, NULL, by);
@@ -68,15 +77,13 @@ static void ask_owner(struct vgic *vgic, const struct vgic_irq *irq, unsigned by
 static uint64_t read_irqs(const struct vgic_reg_row *row, const struct vgic_reg_access *a,
                           uint8_t size)
 {
-    unsigned shift = row->bits - 1u;
-    const struct vgic_irq *irq = irqs_at(a, (a->offset - row->first) * 8 >> shift);
+    uint32_t n;
+    const struct vgic_irq *irq = irqs_at(row, a, size, &n);
     uint64_t value = 0;
-    if (irq == NULL)
-        return 0;
-    for (unsigned bit = 0; bit < size * 8u; bit += 1u << shift, irq++) {
-        value |= (uint64_t)row->get(irq) << bit;
+    for (uint32_t i = 0; i < n; i++) {
+        value |= (uint64_t)row->get(&irq[i]) << (i << (row->bits - 1u));
         if ((row->flags & VGIC_ROW_SYNC) != 0)
-            ask_owner(a->vgic, irq, a->by);
+            ask_owner(a->vgic, &irq[i], a->by);
     }
     return value;
 }
@@ -84,22 +91,23 @@ static uint64_t read_irqs(const struct vgic_reg_row *row, const struct vgic_reg_
 static void write_irqs(const struct vgic_reg_row *row, const struct vgic_reg_access *a,
                        uint8_t size, uint64_t value)
 {
-    unsigned shift = row->bits - 1u;
-    struct vgic_irq *irq = irqs_at(a, (a->offset - row->first) * 8 >> shift);
-    uint32_t mask = (2u << ((1u << shift) - 1)) - 1;
-    if (irq == NULL)
-        return;
+    uint32_t n;
+    struct vgic_irq *irq = irqs_at(row, a, size, &n);
     if ((row->flags & VGIC_ROW_ONES) != 0) {
         for (uint32_t ones = (uint32_t)value; ones != 0; ones &= ones - 1) {
-            struct vgic_irq *one = &irq[__builtin_ctz(ones)];
-            if (row->set(a->vgic, one, 1))
-                vgic_irq_update(a->vgic, one, a->by);
+            uint32_t i = (uint32_t)__builtin_ctz(ones);
+            if (i >= n)
+                return;
+            if (row->set(a->vgic, &irq[i], 1))
+                vgic_irq_update(a->vgic, &irq[i], a->by);
         }
         return;
     }
-    for (unsigned bit = 0; bit < size * 8u; bit += 1u << shift, irq++)
-        if (row->set(a->vgic, irq, (uint32_t)(value >> bit) & mask))
-            vgic_irq_update(a->vgic, irq, a->by);
+    unsigned shift = row->bits - 1u;
+    uint32_t mask = (2u << ((1u << shift) - 1)) - 1;
+    for (uint32_t i = 0; i < n; i++)
+        if (row->set(a->vgic, &irq[i], (uint32_t)(value >> (i << shift)) & mask))
+            vgic_irq_update(a->vgic, &irq[i], a->by);
 }
 
 /* Out of line: registers that never change, which are read often, save fewer registers without. */

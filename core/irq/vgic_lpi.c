@@ -174,7 +174,7 @@ bool vgic_lpi_stage(struct vgic *vgic, uint32_t cpu)
         if (stage_count(c, &worst) >= STAGE_MAX) {
             if (worst->priority <= lpi->irq.priority)
                 break;
-            vgic_lr_release(c, worst);
+            vgic_irq_release(c, worst);
             list_remove(&worst->queue);
             lpi_wait(c, vgic_lpi_of(worst), true);
         }

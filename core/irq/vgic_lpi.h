@@ -75,6 +75,15 @@ bool vgic_lpi_enabled_on(const struct vgic *vgic, uint32_t cpu);
 /* Its target has changed, or its list register is free: puts it where it belongs. */
 void vgic_lpi_update(struct vgic *vgic, struct vgic_lpi *lpi, unsigned by);
 
+/* The most important of those that are in no queue because others are before them, or NULL. */
+static inline const struct vgic_irq *vgic_lpi_waiting(const struct vgic_cpu *c)
+{
+    if (c->lpi_waiting == 0)
+        return NULL;
+    struct list_node *first = c->lpi_wait[__builtin_ctz(c->lpi_waiting)].next;
+    return &list_entry(first, struct vgic_lpi, wait)->irq;
+}
+
 /*
  * Brings the most important of those that wait into the queue of a vCPU that is folded, in exchange
  * for less important ones if it has enough. True if the queue has changed. Own pCPU.

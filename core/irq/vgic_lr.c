@@ -96,7 +96,7 @@ static bool lr_assign(const struct vgic *vgic, struct vgic_cpu *c, struct vgic_i
     return true;
 }
 
-void vgic_lr_release(struct vgic_cpu *c, struct vgic_irq *irq)
+void vgic_irq_release(struct vgic_cpu *c, struct vgic_irq *irq)
 {
     if (irq->lr < 0)
         return;
@@ -147,23 +147,31 @@ static void irq_settle_hw(struct vgic_irq *irq)
     hal_irq_deactivate(irq->hw_intid);
 }
 
-/* Takes an interrupt without business on a list register off it, and out of the queue if it has
- * none there. */
-static void irq_retire(struct vgic_cpu *c, struct vgic_irq *irq)
+void vgic_irq_retire(struct vgic_cpu *c, struct vgic_irq *irq)
 {
-    vgic_lr_release(c, irq);
+    vgic_irq_release(c, irq);
     irq_settle_hw(irq);
     if (!vgic_irq_is_wanted(irq))
         list_remove(&irq->queue);
 }
 
+void vgic_irq_migrate(struct vgic *vgic, struct vgic_cpu *c, struct vgic_irq *irq, unsigned by)
+{
+    vgic_irq_release(c, irq);
+    list_remove(&irq->queue);
+    if (vgic_irq_is_lpi(irq))
+        vgic_lpi_update(vgic, vgic_lpi_of(irq), by);
+    else
+        vgic_irq_update(vgic, irq, by);
+}
+
 bool vgic_irq_refresh(struct vgic *vgic, struct vgic_cpu *c, struct vgic_irq *irq)
 {
-    if (c->overflow || irq->target != irq->cpu)
+    if (c->overflow || irq->any || irq->target != irq->cpu)
         return false;
     uint64_t value = lr_compose(vgic, irq, false);
     if (value == 0) {
-        irq_retire(c, irq);
+        vgic_irq_retire(c, irq);
         return true;
     }
     if (irq->lr < 0 && !lr_assign(vgic, c, irq))
@@ -211,16 +219,6 @@ void vgic_irq_raise_own(struct vgic *vgic, unsigned cpu, struct vgic_irq *irq, u
 
 /* --- The flush of all --- */
 
-static void irq_migrate(struct vgic *vgic, struct vgic_cpu *c, struct vgic_irq *irq, unsigned by)
-{
-    vgic_lr_release(c, irq);
-    list_remove(&irq->queue);
-    if (vgic_irq_is_lpi(irq))
-        vgic_lpi_update(vgic, vgic_lpi_of(irq), by);
-    else
-        vgic_irq_update(vgic, irq, by);
-}
-
 /* Takes everything off the queue and the list registers that has no business there, and counts the
  * rest. */
 static struct lr_budget flush_prune(struct vgic *vgic, struct vgic_cpu *c, unsigned cpu)
@@ -230,14 +228,16 @@ static struct lr_budget flush_prune(struct vgic *vgic, struct vgic_cpu *c, unsig
     for (struct list_node *pos = c->queue.next; pos != &c->queue; pos = next) {
         struct vgic_irq *irq = list_entry(pos, struct vgic_irq, queue);
         next = pos->next;
+        if (irq->any && vgic_irq_is_pending(irq))
+            vgic_irq_choose(vgic, irq, cpu);
         if (irq->active)
             count.active++;
         else if (irq->target != irq->cpu)
-            irq_migrate(vgic, c, irq, cpu);
+            vgic_irq_migrate(vgic, c, irq, cpu);
         else if (vgic_irq_is_deliverable(vgic, irq))
             count.pending++;
         else
-            irq_retire(c, irq);
+            vgic_irq_retire(c, irq);
     }
     return count;
 }
@@ -258,7 +258,7 @@ static void flush_evict(struct vgic *vgic, struct vgic_cpu *c, struct lr_budget 
     for (struct list_node *pos = c->queue.next; pos != &c->queue; pos = pos->next) {
         struct vgic_irq *irq = list_entry(pos, struct vgic_irq, queue);
         if (!budget_take(&budget, vgic, irq))
-            vgic_lr_release(c, irq);
+            vgic_irq_release(c, irq);
     }
 }
 
@@ -330,59 +330,6 @@ void vgic_flush(struct vgic *vgic, unsigned cpu)
     spinlock_unlock(&vgic->lock);
 }
 
-/* --- Load and unload --- */
-
-/* `hw_active` is written on the vCPU's own pCPU alone, which therefore reads it without the lock.
- */
-static void cpu_each_hw_active(const struct vgic_cpu *c, void (*call)(uint32_t hw_intid))
-{
-    for (uint32_t mapped = c->hw_mapped; mapped != 0; mapped &= mapped - 1) {
-        const struct vgic_irq *irq = &c->private_irq[__builtin_ctz(mapped)];
-        if (irq->hw_active)
-            call(irq->hw_intid);
-    }
-}
-
-void vgic_load(struct vgic *vgic, unsigned cpu)
-{
-    struct vgic_cpu *c = &vgic->cpu[cpu];
-    atomic_store_explicit(&c->loaded, true, memory_order_relaxed);
-    cpu_each_hw_active(c, hal_irq_activate);
-}
-
-/*
- * Off the list registers, so that while the vCPU waits for its turn everybody can change or move
- * what its guest has not taken. What is active there stays.
- */
-static void cpu_strip(struct vgic *vgic, struct vgic_cpu *c, unsigned cpu)
-{
-    for (uint32_t used = c->lr_used; used != 0; used &= used - 1) {
-        struct vgic_irq *irq = c->lr[__builtin_ctz(used)];
-        if (irq->active)
-            continue;
-        if (irq->target != irq->cpu) {
-            irq_migrate(vgic, c, irq, cpu);
-            continue;
-        }
-        irq_retire(c, irq);
-        if (vgic_irq_is_queued(irq))
-            vgic_cpu_mark(vgic, cpu, NULL, cpu);
-    }
-}
-
-void vgic_unload(struct vgic *vgic, unsigned cpu)
-{
-    struct vgic_cpu *c = &vgic->cpu[cpu];
-    if (c->lr_used != 0 || (c->hcr & ICH_HCR_LRENPIE) != 0) {
-        spinlock_lock(&vgic->lock);
-        vgic_cpu_fold(c);
-        cpu_strip(vgic, c, cpu);
-        spinlock_unlock(&vgic->lock);
-    }
-    atomic_store_explicit(&c->loaded, false, memory_order_relaxed);
-    cpu_each_hw_active(c, hal_irq_deactivate);
-}
-
 /* --- Looks from outside --- */
 
 void vgic_maintenance(struct vgic *vgic, unsigned cpu)
@@ -396,35 +343,20 @@ void vgic_maintenance(struct vgic *vgic, unsigned cpu)
     spinlock_unlock(&vgic->lock);
 }
 
-/* Enabled by the guest's CPU interface: ICH_VMCR_EL2's group enables and priority mask. */
-static bool passes_cpu_interface(const struct vgic_irq *irq, uint64_t vmcr)
-{
-    uint64_t enable = irq->group1 ? ICH_VMCR_VENG1 : ICH_VMCR_VENG0;
-    return (vmcr & enable) != 0 &&
-           irq->priority < bits_get(vmcr, ICH_VMCR_VPMR_SHIFT + 7, ICH_VMCR_VPMR_SHIFT);
-}
-
-/* An LPI that is in no queue because others are before it. */
-static bool lpi_waits(const struct vgic *vgic, const struct vgic_cpu *c, uint64_t vmcr)
-{
-    if (c->lpi_waiting == 0)
-        return false;
-    struct list_node *first = c->lpi_wait[__builtin_ctz(c->lpi_waiting)].next;
-    const struct vgic_irq *irq = &list_entry(first, struct vgic_lpi, wait)->irq;
-    return vgic_irq_is_deliverable(vgic, irq) && passes_cpu_interface(irq, vmcr);
-}
-
 bool vgic_has_pending(struct vgic *vgic, unsigned cpu)
 {
     struct vgic_cpu *c = &vgic->cpu[cpu];
     spinlock_lock(&vgic->lock);
     vgic_cpu_fold(c);
     uint64_t vmcr = hal_gic_vmcr_get(c->vcpu);
-    bool found = c->lpi_work || lpi_waits(vgic, c, vmcr);
+    if (vgic->nr_any != 0)
+        vgic_route_note_vmcr(vgic, cpu, vmcr);
+    const struct vgic_irq *waits = vgic_lpi_waiting(c);
+    bool found = c->lpi_work || (waits != NULL && vgic_irq_is_deliverable(vgic, waits) &&
+                                 vgic_irq_passes(waits, vmcr));
     for (struct list_node *pos = c->queue.next; pos != &c->queue && !found; pos = pos->next) {
         const struct vgic_irq *irq = list_entry(pos, struct vgic_irq, queue);
-        found =
-            vgic_irq_is_deliverable(vgic, irq) && !irq->active && passes_cpu_interface(irq, vmcr);
+        found = vgic_irq_is_deliverable(vgic, irq) && !irq->active && vgic_irq_passes(irq, vmcr);
     }
     spinlock_unlock(&vgic->lock);
     return found;

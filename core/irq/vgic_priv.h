@@ -36,6 +36,14 @@ static inline bool vgic_irq_is_deliverable(const struct vgic *vgic, const struct
            irq->target == irq->cpu;
 }
 
+/* Enabled by the guest's CPU interface: ICH_VMCR_EL2's group enables and priority mask. */
+static inline bool vgic_irq_passes(const struct vgic_irq *irq, uint64_t vmcr)
+{
+    uint64_t enable = irq->group1 ? ICH_VMCR_VENG1 : ICH_VMCR_VENG0;
+    return (vmcr & enable) != 0 &&
+           irq->priority < bits_get(vmcr, ICH_VMCR_VPMR_SHIFT + 7, ICH_VMCR_VPMR_SHIFT);
+}
+
 static inline void vgic_irq_latch(struct vgic_irq *irq)
 {
     irq->latched = true;
@@ -64,8 +72,6 @@ void vgic_irq_enqueue(struct vgic *vgic, struct vgic_irq *irq, uint32_t cpu);
 
 /* NULL if there is no such interrupt. */
 struct vgic_irq *vgic_irq_find(struct vgic *vgic, unsigned cpu, uint32_t intid);
-/* The vCPU with this affinity (MPIDR's places, other bits ignored), or VGIC_NO_CPU. */
-uint32_t vgic_cpu_by_affinity(const struct vgic *vgic, uint64_t affinity);
 /* Out of the queue of a vCPU that perhaps does not run for long, and must not look at it then; no
  * list register holds it. */
 void vgic_irq_dequeue(struct vgic *vgic, struct vgic_irq *irq);
@@ -91,19 +97,38 @@ void vgic_irq_update_own(struct vgic *vgic, struct vgic_irq *irq, unsigned by);
 void vgic_irq_fold(struct vgic_cpu *c, struct vgic_irq *irq);
 /* All of them, and EOIs of interrupts that are in none. */
 void vgic_cpu_fold(struct vgic_cpu *c);
-/* Gives up its list register, if it has one; it is folded. */
-void vgic_lr_release(struct vgic_cpu *c, struct vgic_irq *irq);
 /*
  * Writes the list register of one queued and folded interrupt as its state demands. false, and
  * nothing has happened, if that takes a look at the others too.
  */
 bool vgic_irq_refresh(struct vgic *vgic, struct vgic_cpu *c, struct vgic_irq *irq);
 
+/* Takes it off its list register, if it is in one. */
+void vgic_irq_release(struct vgic_cpu *c, struct vgic_irq *irq);
+/* The same for one that is folded and has no business there; it leaves the queue, too, if it has
+ * none there. */
+void vgic_irq_retire(struct vgic_cpu *c, struct vgic_irq *irq);
+/* The same for one whose target is another vCPU: on to that. */
+void vgic_irq_migrate(struct vgic *vgic, struct vgic_cpu *c, struct vgic_irq *irq, unsigned by);
+
 /*
  * A private interrupt of vCPU `cpu` becomes pending by a latch: one that its own pCPU makes. hw is
  * ICH_LR_HW if its physical interrupt is active, else 0.
  */
 void vgic_irq_raise_own(struct vgic *vgic, unsigned cpu, struct vgic_irq *irq, uint64_t hw);
+
+/* vgic_route.c */
+
+/* The vCPU with this affinity (MPIDR's places, other bits ignored), or VGIC_NO_CPU. */
+uint32_t vgic_cpu_by_affinity(const struct vgic *vgic, uint64_t affinity);
+/* A write of GICD_IROUTER<n> of an SPI. */
+void vgic_irq_set_route(struct vgic *vgic, struct vgic_irq *irq, uint64_t value, unsigned by);
+/* Sets `target` of a 1-of-N interrupt that is wanted; VGIC_NO_CPU if no vCPU participates. */
+void vgic_irq_choose(struct vgic *vgic, struct vgic_irq *irq, unsigned by);
+/* A vCPU may have begun or ceased to participate: chooses anew for all 1-of-N interrupts. */
+void vgic_route_review(struct vgic *vgic, unsigned by);
+/* ICH_VMCR_EL2 of vCPU `by` was looked at. */
+void vgic_route_note_vmcr(struct vgic *vgic, unsigned by, uint64_t vmcr);
 
 /* vgic_access.c */
 

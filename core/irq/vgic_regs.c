@@ -176,15 +176,24 @@ static uint64_t read_router(const struct vgic_reg_access *a)
     return irq != NULL ? irq->router : 0;
 }
 
-/* Interrupt_Routing_Mode is RAZ/WI: 1-of-N distribution is not supported (GICD_TYPER.No1N). */
 static void write_router(const struct vgic_reg_access *a, uint64_t value)
 {
     struct vgic_irq *irq = vgic_irq_find(a->vgic, VGIC_NO_CPU, (a->offset - GICD_IROUTER) / 8);
-    if (irq == NULL)
-        return;
-    irq->router = value & (BITS(39, 32) | BITS(23, 0));
-    irq->target = vgic_cpu_by_affinity(a->vgic, irq->router);
-    vgic_irq_update(a->vgic, irq, a->by);
+    if (irq != NULL)
+        vgic_irq_set_route(a->vgic, irq, value, a->by);
+}
+
+/* The processor selections; nothing is ever in progress. DPG1S is RAZ/WI: DS = 1. */
+static uint64_t read_redist_ctlr(const struct vgic_reg_access *a)
+{
+    return a->redist->ctlr | vgic_lpi_read_ctlr(a);
+}
+
+static void write_redist_ctlr(const struct vgic_reg_access *a, uint64_t value)
+{
+    a->redist->ctlr = (uint32_t)(value & (GICR_CTLR_DPG0 | GICR_CTLR_DPG1NS));
+    vgic_route_review(a->vgic, a->by);
+    vgic_lpi_write_ctlr(a, value);
 }
 
 static uint64_t read_redist_typer(const struct vgic_reg_access *a)
@@ -198,15 +207,16 @@ static uint64_t read_waker(const struct vgic_reg_access *a)
 }
 
 /*
- * There is no power domain behind it: ChildrenAsleep follows ProcessorSleep at once, and nothing is
- * held back while it sleeps. Guests that leave waking to EL3 firmware, which they do not have here,
- * rely on that.
+ * There is no power domain behind it: ChildrenAsleep follows ProcessorSleep at once, and nothing
+ * but 1-of-N interrupts is kept from it while it sleeps. Guests that leave waking to EL3 firmware,
+ * which they do not have here, rely on that.
  */
 static void write_waker(const struct vgic_reg_access *a, uint64_t value)
 {
     bool sleep = (value & GICR_WAKER_PROCESSOR_SLEEP) != 0;
     a->redist->waker =
         sleep ? (uint32_t)(GICR_WAKER_PROCESSOR_SLEEP | GICR_WAKER_CHILDREN_ASLEEP) : 0;
+    vgic_route_review(a->vgic, a->by);
 }
 
 /* --- The tables, by ascending offset --- */
@@ -265,7 +275,7 @@ const struct vgic_reg_row vgic_dist_rows[] = {
 };
 
 const struct vgic_reg_row vgic_redist_rows[] = {
-    {ONE(GICR_CTLR), .sizes = 4, .read = vgic_lpi_read_ctlr, .write = vgic_lpi_write_ctlr},
+    {ONE(GICR_CTLR), .sizes = 4, .read = read_redist_ctlr, .write = write_redist_ctlr},
     {ONE(GICR_IIDR), .sizes = 4, .flags = VGIC_ROW_CONST, .read = read_iidr},
     {WIDE(GICR_TYPER), .sizes = 4 | 8, .flags = VGIC_ROW_CONST | VGIC_ROW_WIDE, .read = read_redist_typer},
     {ONE(GICR_STATUSR), RAZ_WI},

@@ -98,8 +98,10 @@ void sched_unload(struct pcpu *pcpu)
     hal_vcpu_put(&vcpu->arch);
     vgic_unload(&vcpu->vm->vgic, vcpu->index);
     pcpu->loaded = NULL;
-    if (vcpu->state == VCPU_OFF)
+    if (vcpu->state == VCPU_OFF) {
+        vgic_cpu_reset(&vcpu->vm->vgic, vcpu->index);
         atomic_store(&vcpu->power, VCPU_POWER_OFF);
+    }
 }
 
 /* The first runnable vCPU, out of the queue. Those of VMs that another pCPU ended drop out. */

@@ -32,14 +32,20 @@ struct vm_layout {
     uint64_t size;
 };
 
-static struct vm_layout vm_layout(uint32_t nr_vcpus)
+static uint32_t vm_nr_spis(const struct vm_config *config)
 {
+    return config->spis != 0 ? config->spis : MACHINE_NR_SPIS;
+}
+
+static struct vm_layout vm_layout(const struct vm_config *config)
+{
+    uint64_t nr_vcpus = config->vcpus;
     struct vm_layout at;
 
     at.vcpu = align_up(sizeof(struct vm), 64);
     at.vgic_cpu = align_up(at.vcpu + nr_vcpus * sizeof(struct vcpu), 64);
     at.spi = align_up(at.vgic_cpu + nr_vcpus * sizeof(struct vgic_cpu), 64);
-    at.size = at.spi + MACHINE_NR_SPIS * sizeof(struct vgic_irq);
+    at.size = at.spi + vm_nr_spis(config) * sizeof(struct vgic_irq);
     return at;
 }
 
@@ -129,7 +135,7 @@ static hv_err vm_init_vgic(struct vm *vm, struct vgic_cpu *cpu, struct vgic_irq 
         .cpu = cpu,
         .spi = spi,
         .nr_cpus = vm->nr_vcpus,
-        .nr_spis = MACHINE_NR_SPIS,
+        .nr_spis = vm_nr_spis(vm->config),
         .kick = vm_kick,
         .kick_ctx = vm,
         .s2 = &vm->s2,
@@ -157,6 +163,8 @@ static hv_err vm_check(const struct vm_config *config)
 {
     if (config->vcpus == 0 || config->vcpus > MACHINE_MAX_VCPUS)
         return HV_ERR_INVAL;
+    if (config->spis > MACHINE_MAX_SPIS)
+        return HV_ERR_INVAL;
     if (config->memory < VM_MIN_MEMORY || !is_aligned(config->memory, PAGE_SIZE))
         return HV_ERR_INVAL;
     return HV_OK;
@@ -165,7 +173,7 @@ static hv_err vm_check(const struct vm_config *config)
 /* The block for the struct and its arrays, with what needs no further allocation filled in. */
 static hv_err vm_alloc(struct hv *hv, const struct vm_config *config, uint16_t id, struct vm **out)
 {
-    unsigned order = page_pool_order(vm_layout(config->vcpus).size);
+    unsigned order = page_pool_order(vm_layout(config).size);
     pa_t block;
     hv_err err = page_pool_alloc(&hv->pool, &hv->account, order, &block);
     if (err != HV_OK)
@@ -198,7 +206,7 @@ static void vm_free(struct vm *vm)
 /* Everything behind the tables, which are there: vm_destroy() undoes it. */
 static hv_err vm_populate(struct vm *vm)
 {
-    struct vm_layout at = vm_layout(vm->nr_vcpus);
+    struct vm_layout at = vm_layout(vm->config);
     char *block = (char *)vm;
 
     vm->vcpu = (struct vcpu *)(void *)(block + at.vcpu);

@@ -67,7 +67,7 @@ static inline bool its_access(unsigned cpu, bool write, uint64_t offset, unsigne
 {
     struct mmio_access access = {
         .offset = offset, .value = *value, .cpu = cpu, .size = (uint8_t)size, .write = write};
-    fakehal()->self = cpu;
+    be(cpu);
     bool ok = vgic_its_access(&gic, &access);
     *value = access.value;
     return ok;
@@ -95,7 +95,7 @@ static inline void redist_of(unsigned cpu, uint64_t offset, unsigned size, uint6
 static inline void setup_memory(void)
 {
     fakehal_reset();
-    fakehal()->platform.nr_cpus = MAX_CPUS;
+    fakehal()->platform.nr_cpus = FAKEHAL_CPUS;
     fakehal_add_ram(pa(POOL_BASE), POOL_SIZE);
     fakehal_add_ram(pa(GUEST_BASE), GUEST_SIZE);
     page_pool_init(&its_pool);
@@ -174,17 +174,17 @@ static inline void queue_cmd(uint64_t dw0, uint64_t dw1, uint64_t dw2, uint64_t 
     its_write(G_CWRITER, 8, (at + sizeof(cmd)) % QUEUE_SIZE);
 }
 
-/* All vCPUs run until nothing is left to do. */
+/* All vCPUs that are loaded run until nothing is left to do. */
 static inline void pump(void)
 {
     for (unsigned rounds = 0; rounds < 20000; rounds++) {
         bool busy = false;
         for (unsigned cpu = 0; cpu < gic.nr_cpus; cpu++) {
-            fakehal()->self = cpu;
-            if (vgic_needs_flush(&gic, cpu)) {
-                vgic_flush(&gic, cpu);
-                busy = true;
-            }
+            if (pcpu_of[cpu] == NOWHERE || !vgic_needs_flush(&gic, cpu))
+                continue;
+            be(cpu);
+            vgic_flush(&gic, cpu);
+            busy = true;
         }
         if (!busy) {
             settle();

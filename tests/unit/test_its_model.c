@@ -174,7 +174,7 @@ static void do_all(void)
 
 static void do_ack(unsigned cpu)
 {
-    if (m.depth[cpu] == DEPTH)
+    if (m.depth[cpu] == DEPTH || pcpu_of[cpu] == NOWHERE)
         return;
     pump();
     unsigned best = best_due(cpu);
@@ -195,9 +195,25 @@ static void do_ack(unsigned cpu)
 
 static void do_eoi(unsigned cpu)
 {
-    if (m.depth[cpu] == 0)
+    if (m.depth[cpu] == 0 || pcpu_of[cpu] == NOWHERE)
         return;
     guest_eoi(cpu, m.stack[cpu][--m.depth[cpu]]);
+}
+
+/* The vCPU leaves its pCPU, or comes to one. Number 0, which sends the commands, stays. */
+static void do_move(unsigned cpu)
+{
+    if (cpu == 0)
+        return;
+    if (pcpu_of[cpu] != NOWHERE) {
+        be(cpu);
+        vgic_unload(&gic, cpu);
+        pcpu_of[cpu] = NOWHERE;
+        return;
+    }
+    pcpu_of[cpu] = below(2) == 0 ? cpu : MAX_CPUS + cpu;
+    be(cpu);
+    vgic_load(&gic, cpu);
 }
 
 static void step(void)
@@ -216,6 +232,8 @@ static void step(void)
         do_all();
     else if (what < 62)
         do_config();
+    else if (what < 64)
+        do_move(cpu);
     else if (what < 80)
         do_ack(cpu);
     else
@@ -224,6 +242,9 @@ static void step(void)
 
 static void finish_model(void)
 {
+    for (unsigned cpu = 0; cpu < m.cpus; cpu++)
+        if (pcpu_of[cpu] == NOWHERE)
+            do_move(cpu);
     for (unsigned cpu = 0; cpu < m.cpus; cpu++)
         while (m.depth[cpu] > 0)
             do_eoi(cpu);

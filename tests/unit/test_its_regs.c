@@ -167,7 +167,7 @@ CASE(its_regs, distributor_and_redistributor_say_lpis)
 {
     cr_expect_eq(dist_read(D_TYPER, 4) & (1u << 17 | 31u << 19 | 31u << 11), 1u << 17 | 15u << 19,
                  "LPIS, IDbits 16, num_LPIs 0");
-    cr_expect_eq(redist_read(R_TYPER, 8) & 0x300002fu, 1u, "PLPIS, one table for all");
+    cr_expect_eq(redist_read(R_TYPER, 8) & 0x300000fu, 1u, "PLPIS, one table for all");
     cr_expect_eq(redist_read(R_CTLR, 4) & 7u, 0u, "not enabled, no CES, no IR");
 }
 

@@ -244,6 +244,40 @@ CASE(vgic_lpi, moved_from_a_vcpu_that_does_not_run)
     guest_takes(1, 1023);
 }
 
+/* What asks for a vCPU that is powered down: those that wait, too. */
+CASE(vgic_lpi, wakes_a_vcpu)
+{
+    map_many(40, same);
+    for (uint32_t n = 0; n < 40; n++)
+        cr_assert(cmd_int(DEV, n));
+    settle();
+    cr_assert(cmd_movi(DEV, 39, 1)); /* it waited */
+    be(0);
+    vgic_unload(&gic, 0);
+    pcpu_of[0] = NOWHERE;
+    be(1);
+    vgic_cpu_reset(&gic, 0);
+    /* The first 32 go, so that the queue is empty and seven wait. */
+    for (uint32_t n = 0; n < 32; n++) {
+        uint64_t at = 0;
+        cr_assert(its_access(1, false, G_CWRITER, 8, &at));
+        uint64_t cmd[4] = {(uint64_t)DEV << 32 | 0x01, n, 1, 0};
+        memcpy((char *)guest(QUEUE) + at, cmd, sizeof(cmd));
+        at += sizeof(cmd);
+        cr_assert(its_access(1, true, G_CWRITER, 8, &at));
+        pump();
+    }
+    cr_expect(vgic_requests_wake(&gic, 0));
+    cr_expect_eq(guest_drains(1), 33u);
+    pcpu_of[0] = 0;
+    be(0);
+    vgic_load(&gic, 0);
+    fakehal_gic_enable(&vcpus[0], false, 0xf8);
+    cr_expect_eq(guest_drains(0), 7u);
+    vgic_unload(&gic, 0);
+    cr_expect_not(vgic_requests_wake(&gic, 0));
+}
+
 /* --- Tables of the redistributors --- */
 
 static void restart(unsigned cpus)

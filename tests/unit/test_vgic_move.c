@@ -18,13 +18,17 @@ static void timer_fires(unsigned pcpu, unsigned cpu)
 
 static void unload(unsigned pcpu, unsigned cpu)
 {
-    fakehal()->self = pcpu;
+    cr_assert_eq(pcpu_of[cpu], pcpu);
+    be(cpu);
     vgic_unload(&gic, cpu);
+    pcpu_of[cpu] = NOWHERE;
 }
 
 static void load(unsigned pcpu, unsigned cpu)
 {
-    fakehal()->self = pcpu;
+    cr_assert_eq(pcpu_of[cpu], NOWHERE);
+    pcpu_of[cpu] = pcpu;
+    be(cpu);
     vgic_load(&gic, cpu);
     vgic_flush(&gic, cpu);
 }
@@ -82,7 +86,7 @@ CASE(vgic_move, two_vcpus_share_a_pcpu)
 {
     setup_timers(2);
     unload(0, 0);
-    unload(0, 1);
+    unload(1, 1);
     load(0, 0);
     timer_fires(0, 0);
     cr_assert_eq(fakehal_gic_ack(&vcpus[0]), TIMER);
@@ -150,8 +154,8 @@ CASE(vgic_move, a_new_route_takes_effect_while_unloaded)
     vgic_set_level(&gic, 0, 41, true);
     cr_assert_eq(guest_ack(0), 40u);
     unload(0, 0);
-    dist_write(IROUTER + 8 * 40, 8, 1);
-    dist_write(IROUTER + 8 * 41, 8, 1);
+    cr_assert(dist(1, true, IROUTER + 8 * 40, 8, &(uint64_t){1}));
+    cr_assert(dist(1, true, IROUTER + 8 * 41, 8, &(uint64_t){1}));
     vgic_flush(&gic, 1);
     cr_assert_eq(fakehal_gic_ack(&vcpus[1]), 41u, "not 40: vCPU 0 has not ended it");
     fakehal_gic_eoi(&vcpus[1], 41);
@@ -160,6 +164,25 @@ CASE(vgic_move, a_new_route_takes_effect_while_unloaded)
     guest_eoi(0, 40);
     guest_takes(0, 1023);
     guest_takes(1, 40);
+}
+
+/* It was marked for vCPU 0, which has not looked yet when it is sent to vCPU 1. */
+CASE(vgic_move, a_new_route_before_the_old_one_was_looked_at)
+{
+    setup(2, 4);
+    irq_on(0, 40, 0xa0);
+    settle();
+    vgic_set_level(&gic, 0, 40, true);
+    cr_assert(dist(1, true, IROUTER + 8 * 40, 8, &(uint64_t){1}));
+    be(1);
+    vgic_flush(&gic, 1);
+    be(0);
+    vgic_flush(&gic, 0);
+    cr_assert_eq(fakehal_gic_ack(&vcpus[0]), 1023u);
+    cr_assert_eq(fakehal_gic_ack(&vcpus[1]), 40u);
+    vgic_set_level(&gic, 0, 40, false);
+    guest_eoi(1, 40);
+    guest_takes(1, 1023);
 }
 
 /* Reading needs no vCPU to come and tell: the state is known. */

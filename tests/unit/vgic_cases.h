@@ -21,7 +21,7 @@ static inline void setup(unsigned cpus, unsigned lrs)
 
 static inline void sgi(unsigned cpu, uint64_t value)
 {
-    fakehal()->self = cpu;
+    be(cpu);
     vgic_send_sgi(&gic, cpu, value, true);
 }
 

@@ -13,7 +13,8 @@
 #include <string.h>
 
 #define MAX_CPUS 4u
-#define MAX_SPIS 960u
+#define NOWHERE  99u
+#define MAX_SPIS 988u
 
 enum {
     D_CTLR = 0x0,
@@ -37,6 +38,7 @@ static struct vgic_cpu gic_cpu[MAX_CPUS];
 static struct vgic_irq gic_spi[MAX_SPIS];
 static struct arch_vcpu vcpus[MAX_CPUS];
 static unsigned kicks[MAX_CPUS];
+static unsigned pcpu_of[MAX_CPUS]; /* where each vCPU is loaded, or NOWHERE */
 
 static void fixture_kick(void *ctx, unsigned cpu)
 {
@@ -45,12 +47,20 @@ static void fixture_kick(void *ctx, unsigned cpu)
     kicks[cpu]++;
 }
 
+/* What follows happens on the pCPU of this vCPU. */
+static inline void be(unsigned cpu)
+{
+    cr_assert_neq(pcpu_of[cpu], NOWHERE, "vCPU %u is not loaded", cpu);
+    fakehal()->self = pcpu_of[cpu];
+}
+
 /* The guest's memory, for LPIs: none unless a test brings it. */
 static struct s2 *gic_s2;
 static struct page_pool *gic_pool;
 static struct page_account *gic_account;
 
-/* vCPU n has affinity n; its CPU interface takes group 1 of any priority. After fakehal_reset(). */
+/* vCPU n has affinity n; its CPU interface takes group 1 of any priority. It is loaded on pCPU n.
+ * After fakehal_reset(). */
 static inline void setup_gic_here(unsigned cpus, unsigned spis, unsigned lrs)
 {
     fakehal()->lr_count = lrs;
@@ -72,6 +82,7 @@ static inline void setup_gic_here(unsigned cpus, unsigned spis, unsigned lrs)
                                  .account = gic_account};
     cr_assert_eq(vgic_init(&gic, &config), HV_OK);
     for (unsigned i = 0; i < cpus; i++) {
+        pcpu_of[i] = i;
         vgic_load(&gic, i);
         vgic_flush(&gic, i);
         fakehal_gic_enable(&vcpus[i], false, 0xf8);
@@ -88,7 +99,7 @@ static inline bool dist(unsigned cpu, bool write, uint64_t offset, unsigned size
 {
     struct mmio_access access = {
         .offset = offset, .value = *value, .cpu = cpu, .size = (uint8_t)size, .write = write};
-    fakehal()->self = cpu;
+    be(cpu);
     bool ok = vgic_dist_access(&gic, &access);
     *value = access.value;
     return ok;
@@ -98,7 +109,7 @@ static inline bool redist(unsigned cpu, bool write, uint64_t offset, unsigned si
 {
     struct mmio_access access = {
         .offset = offset, .value = *value, .cpu = cpu, .size = (uint8_t)size, .write = write};
-    fakehal()->self = cpu;
+    be(cpu);
     bool ok = vgic_redist_access(&gic, &access);
     *value = access.value;
     return ok;
@@ -181,7 +192,7 @@ static inline void irq_on(unsigned cpu, unsigned intid, unsigned priority)
 
 /*
  * Lets the hypervisor do what it does before a guest runs: maintenance interrupts, and a flush of
- * every vCPU that asks for one, until nothing is left to do.
+ * every loaded vCPU that asks for one, until nothing is left to do.
  */
 static inline void settle(void)
 {
@@ -190,7 +201,9 @@ static inline void settle(void)
         busy = false;
         cr_assert_lt(rounds, 100u, "the vCPUs never come to rest");
         for (unsigned cpu = 0; cpu < gic.nr_cpus; cpu++) {
-            fakehal()->self = cpu;
+            if (pcpu_of[cpu] == NOWHERE)
+                continue;
+            be(cpu);
             if (fakehal_gic_misr(&vcpus[cpu]) != 0)
                 vgic_maintenance(&gic, cpu);
             else if (vgic_needs_flush(&gic, cpu))
@@ -208,13 +221,13 @@ static inline void settle(void)
 static inline uint32_t guest_ack(unsigned cpu)
 {
     settle();
-    fakehal()->self = cpu;
+    be(cpu);
     return fakehal_gic_ack(&vcpus[cpu]);
 }
 
 static inline void guest_eoi(unsigned cpu, uint32_t intid)
 {
-    fakehal()->self = cpu;
+    be(cpu);
     fakehal_gic_eoi(&vcpus[cpu], intid);
 }
 
