@@ -13,6 +13,7 @@
 #define GIC_MAX_INTID           1019u
 #define GIC_INTID_NONE          1023u /* 1020..1023 are special: no interrupt */
 #define GIC_INTID_FIRST_SPECIAL 1020u
+#define GIC_FIRST_LPI           8192u
 
 /* Distributor, 12.9 */
 #define GICD_CTLR       0x0000u
@@ -55,6 +56,17 @@
 #define GICR_PROPBASER 0x0070u
 #define GICR_PENDBASER 0x0078u
 #define GICR_IDREGS    0xffd0u
+
+#define GICR_CTLR_ENABLE_LPIS   BIT(0)
+#define GICR_PROPBASER_ADDRESS  BITS(51, 12)
+#define GICR_PROPBASER_IDBITS   BITS(4, 0) /* less one */
+#define GICR_PENDBASER_ADDRESS  BITS(51, 16)
+#define GICR_PENDBASER_PTZ      BIT(62) /* write only: the pending table is all zeroes */
+#define GICR_BASER_SHARE_LO     10u     /* of both */
+#define GICR_BASER_INNER_LO     7u
+#define GICR_BASER_CACHEABILITY (BITS(58, 56) | BITS(9, 7))
+#define GIC_LPI_CONFIG_ENABLE                                                                      \
+    1u /* of a byte of the configuration table, whose bits 7:2 are the priority */
 /* SGI_base frame, relative to the RD_base: the registers of INTIDs 0..31 at the distributor's
  * offsets */
 #define GICR_SGI_BASE 0x10000u
@@ -62,6 +74,7 @@
 #define GICR_CTLR_DPG0   BIT(24) /* 1-of-N SPIs of group 0 do not select this PE */
 #define GICR_CTLR_DPG1NS BIT(25) /* of group 1 */
 
+#define GICR_TYPER_PLPIS           BIT(0)
 #define GICR_TYPER_LAST            BIT(4)
 #define GICR_TYPER_DPGS            BIT(5)
 #define GICR_WAKER_PROCESSOR_SLEEP BIT(1)
@@ -95,6 +108,60 @@
 #define ICH_VMCR_VBPR1_SHIFT 18u
 #define ICH_VMCR_VBPR0_SHIFT 21u
 #define ICH_VMCR_VPMR_SHIFT  24u
+
+/* ITS control frame, 12.18; the translation frame is behind it. */
+#define GITS_CTLR       0x0000u
+#define GITS_IIDR       0x0004u
+#define GITS_TYPER      0x0008u
+#define GITS_MPAMIDR    0x0010u
+#define GITS_STATUSR    0x0040u
+#define GITS_UMSIR      0x0048u
+#define GITS_CBASER     0x0080u
+#define GITS_CWRITER    0x0088u
+#define GITS_CREADR     0x0090u
+#define GITS_BASER      0x0100u /* BASER<n> at 0x100 + 8 * n, n up to 7 */
+#define GITS_IDREGS     0xffd0u
+#define GITS_TRANSLATER 0x10040u
+
+#define GITS_CTLR_ENABLED        BIT(0)
+#define GITS_CTLR_QUIESCENT      BIT(31)
+#define GITS_TYPER_PHYSICAL      BIT(0)
+#define GITS_TYPER_ITT_ENTRY_LO  4u  /* bytes of an entry, less one */
+#define GITS_TYPER_IDBITS_LO     8u  /* of an EventID, less one */
+#define GITS_TYPER_DEVBITS_LO    13u /* of a DeviceID, less one */
+#define GITS_CBASER_ADDRESS      BITS(51, 12)
+#define GITS_CBASER_PAGES        BITS(7, 0) /* of 4 KiB, less one */
+#define GITS_CWRITER_RETRY       BIT(0)
+#define GITS_CREADR_STALLED      BIT(0)
+#define GITS_CWRITER_OFFSET      BITS(19, 5)
+#define GITS_BASER_VALID         BIT(63) /* and of GITS_CBASER, and of the entries of tables */
+#define GITS_BASER_INDIRECT      BIT(62)
+#define GITS_BASER_INNER_LO      59u /* and of GITS_CBASER, as the next ones */
+#define GITS_BASER_SHARE_LO      10u
+#define GITS_BASER_CACHEABILITY  (BITS(61, 59) | BITS(55, 53))
+#define GITS_BASER_TYPE_LO       56u
+#define GITS_BASER_ENTRY_SIZE_LO 48u /* bytes of an entry, less one */
+#define GITS_BASER_ADDRESS       BITS(47, 12)
+#define GITS_BASER_PAGE_SIZE_LO  8u
+#define GITS_BASER_PAGE_SIZE     BITS(9, 8) /* 4, 16 or 64 KiB */
+#define GITS_BASER_PAGES         BITS(7, 0) /* less one */
+#define GITS_TYPE_DEVICES        UINT64_C(1)
+#define GITS_TYPE_COLLECTIONS    UINT64_C(4)
+
+/* GITS_CBASER's commands, 5.3: the number is in bits 7:0 of the first of four doublewords. */
+#define GITS_CMD_SIZE    32u
+#define GITS_CMD_MOVI    0x01u
+#define GITS_CMD_INT     0x03u
+#define GITS_CMD_CLEAR   0x04u
+#define GITS_CMD_SYNC    0x05u
+#define GITS_CMD_MAPD    0x08u
+#define GITS_CMD_MAPC    0x09u
+#define GITS_CMD_MAPTI   0x0au
+#define GITS_CMD_MAPI    0x0bu
+#define GITS_CMD_INV     0x0cu
+#define GITS_CMD_INVALL  0x0du
+#define GITS_CMD_MOVALL  0x0eu
+#define GITS_CMD_DISCARD 0x0fu
 
 /* ICC_SGI<n>R_EL1, 12.2.16 */
 #define ICC_SGIR_INTID_SHIFT 24u

@@ -10,8 +10,9 @@
 #include <string.h>
 
 #define PHANDLE_GIC 1u
+#define PHANDLE_ITS 2u
 #define PHANDLE_CLOCK                                                                              \
-    2u /* and on: one for each row of the registry that brings a new frequency                     \
+    3u /* and on: one for each row of the registry that brings a new frequency                     \
         */
 
 /* Interrupt specifiers (Linux binding arm,gic-v3). */
@@ -192,6 +193,18 @@ static void write_timer(struct writer *w)
     end_node(w);
 }
 
+/* Messages carry a DeviceID: one cell. */
+static void write_its(struct writer *w)
+{
+    begin_node_at(w, "its", MACHINE_GITS_BASE);
+    PUT_STRINGS(w, "compatible", "arm,gic-v3-its");
+    put_reg(w, MACHINE_GITS_BASE, MACHINE_GITS_SIZE);
+    put(w, "msi-controller", "", 0);
+    put_u32(w, "#msi-cells", 1);
+    put_u32(w, "phandle", PHANDLE_ITS);
+    end_node(w);
+}
+
 /* The redistributor region has exactly the frames that are there. */
 static void write_gic(struct writer *w, const struct vm *vm)
 {
@@ -212,6 +225,7 @@ static void write_gic(struct writer *w, const struct vm *vm)
     put_u32(w, "#size-cells", 2);
     put(w, "ranges", "", 0);
     put_u32(w, "phandle", PHANDLE_GIC);
+    write_its(w);
     end_node(w);
 }
 

@@ -2,9 +2,15 @@
 /* Set-up, lookups, sources of interrupts, and the queues of the vCPUs. */
 #include "base/check.h"
 #include "hal/hal.h"
-#include "irq/vgic_priv.h"
+#include "irq/vgic_lpi.h"
 
-static void irq_init(struct vgic_irq *irq, uint32_t intid, uint32_t target)
+/* GICD_TYPER: A3V, INTIDs of 10 bits, or of 16 with LPIs; 1-of-N distribution; no MBIs, no range
+ * selector. */
+#define TYPER_A3V    BIT(24)
+#define TYPER_IDBITS (UINT64_C(9) << 19)
+#define TYPER_LPIS   (BIT(17) | (uint64_t)(VGIC_INTID_BITS - 1) << 19)
+
+void vgic_irq_init(struct vgic_irq *irq, uint32_t intid, uint32_t target)
 {
     *irq = (struct vgic_irq){
         .intid = intid,
@@ -27,10 +33,12 @@ static void cpu_init(struct vgic *vgic, uint32_t cpu)
     c->waker = GICR_WAKER_PROCESSOR_SLEEP | GICR_WAKER_CHILDREN_ASLEEP;
     c->typer = bits_get(c->affinity, 39, 32) << 56 | bits_get(c->affinity, 23, 0) << 32 |
                (uint64_t)cpu << 8 | GICR_TYPER_DPGS |
-               (cpu + 1 == vgic->nr_cpus ? GICR_TYPER_LAST : 0);
+               (cpu + 1 == vgic->nr_cpus ? GICR_TYPER_LAST : 0) |
+               (vgic->its.s2 != NULL ? GICR_TYPER_PLPIS : 0);
     list_init(&c->queue);
+    vgic_lpi_init_cpu(c);
     for (uint32_t intid = 0; intid < GIC_NR_PRIVATE; intid++)
-        irq_init(&c->private_irq[intid], intid, cpu);
+        vgic_irq_init(&c->private_irq[intid], intid, cpu);
     atomic_init(&c->dirty, true);
     atomic_init(&c->loaded, false);
     c->hw_mapped = 0;
@@ -40,7 +48,8 @@ hv_err vgic_init(struct vgic *vgic, const struct vgic_config *config)
 {
     if (config->nr_cpus == 0 || config->nr_cpus > VGIC_MAX_CPUS || config->nr_spis > VGIC_MAX_SPIS)
         return HV_ERR_RANGE;
-    if (config->kick == NULL)
+    if (config->kick == NULL ||
+        (config->s2 != NULL && (config->pool == NULL || config->account == NULL)))
         return HV_ERR_INVAL;
     *vgic = (struct vgic){
         .cpu = config->cpu,
@@ -50,15 +59,24 @@ hv_err vgic_init(struct vgic *vgic, const struct vgic_config *config)
         .nr_lrs = hal_gic_lr_count(),
         .kick = config->kick,
         .kick_ctx = config->kick_ctx,
+        .its = {.s2 = config->s2, .pool = config->pool, .account = config->account},
     };
+    vgic->typer = (uint32_t)(TYPER_A3V | (config->nr_spis + 31) / 32 |
+                             (config->s2 != NULL ? TYPER_LPIS : TYPER_IDBITS));
+    spinlock_init(&vgic->its.lock, LOCK_RANK_ITS);
     spinlock_init(&vgic->lock, LOCK_RANK_VGIC);
     vgic_regs_init(vgic);
     for (uint32_t cpu = 0; cpu < vgic->nr_cpus; cpu++)
         cpu_init(vgic, cpu);
     uint32_t target = vgic_cpu_by_affinity(vgic, 0);
     for (uint32_t i = 0; i < vgic->nr_spis; i++)
-        irq_init(&vgic->spi[i], GIC_FIRST_SPI + i, target);
+        vgic_irq_init(&vgic->spi[i], GIC_FIRST_SPI + i, target);
     return HV_OK;
+}
+
+void vgic_destroy(struct vgic *vgic)
+{
+    vgic_lpi_destroy(vgic);
 }
 
 struct vgic_irq *vgic_irq_find(struct vgic *vgic, unsigned cpu, uint32_t intid)
@@ -71,7 +89,7 @@ struct vgic_irq *vgic_irq_find(struct vgic *vgic, unsigned cpu, uint32_t intid)
 
 /* --- Queues --- */
 
-static void irq_enqueue(struct vgic *vgic, struct vgic_irq *irq, uint32_t cpu)
+void vgic_irq_enqueue(struct vgic *vgic, struct vgic_irq *irq, uint32_t cpu)
 {
     struct list_node *head = &vgic->cpu[cpu].queue;
     struct list_node *pos = head->next;
@@ -90,7 +108,7 @@ void vgic_irq_reorder(struct vgic *vgic, struct vgic_irq *irq)
     if (!vgic_irq_is_queued(irq))
         return;
     list_remove(&irq->queue);
-    irq_enqueue(vgic, irq, irq->cpu);
+    vgic_irq_enqueue(vgic, irq, irq->cpu);
 }
 
 void vgic_cpu_mark(struct vgic *vgic, unsigned cpu, struct vgic_irq *only, unsigned by)
@@ -99,6 +117,8 @@ void vgic_cpu_mark(struct vgic *vgic, unsigned cpu, struct vgic_irq *only, unsig
     if (vgic_needs_flush(vgic, cpu) && c->only != only)
         only = NULL;
     c->only = only;
+    /* Relaxed: the lock orders it against the flush that clears it, and who looks without the lock
+     * and misses it is made to look again by the kick. */
     atomic_store_explicit(&c->dirty, true, memory_order_relaxed);
     /* Even if it was dirty before: it may have looked meanwhile, found nothing, and gone to WFI. */
     if (cpu != by)
@@ -111,8 +131,7 @@ static bool irq_is_bound(const struct vgic_irq *irq)
     return irq->lr >= 0 || irq->active || irq->hw_active;
 }
 
-/* Out of the queue of a vCPU that perhaps does not run for long, and must not look at it then. */
-static void irq_dequeue(struct vgic *vgic, struct vgic_irq *irq)
+void vgic_irq_dequeue(struct vgic *vgic, struct vgic_irq *irq)
 {
     struct vgic_cpu *c = &vgic->cpu[irq->cpu];
     if (c->only == irq)
@@ -129,7 +148,7 @@ static bool irq_is_in_play(struct vgic *vgic, struct vgic_irq *irq, unsigned by)
             vgic_irq_choose(vgic, irq, by);
         if (irq->target == irq->cpu)
             return true;
-        irq_dequeue(vgic, irq);
+        vgic_irq_dequeue(vgic, irq);
     }
     if (!vgic_irq_is_wanted(irq))
         return false;
@@ -139,7 +158,7 @@ static bool irq_is_in_play(struct vgic *vgic, struct vgic_irq *irq, unsigned by)
     }
     if (irq->target == VGIC_NO_CPU)
         return false;
-    irq_enqueue(vgic, irq, irq->target);
+    vgic_irq_enqueue(vgic, irq, irq->target);
     return true;
 }
 
@@ -173,7 +192,8 @@ void vgic_set_level(struct vgic *vgic, unsigned cpu, uint32_t intid, bool level)
         irq->level = level;
         if (level && irq->edge)
             vgic_irq_latch(irq);
-        vgic_irq_update(vgic, irq, VGIC_NO_CPU);
+        if (level || !irq->edge)
+            vgic_irq_update(vgic, irq, VGIC_NO_CPU);
     }
     spinlock_unlock(&vgic->lock);
 }

@@ -19,6 +19,7 @@
 #include "base/err.h"
 #include "base/list.h"
 #include "base/lock.h"
+#include "irq/its.h"
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -31,6 +32,9 @@
 
 /* One frame of the distributor, or the two of a redistributor, as the register index sees them. */
 #define VGIC_INDEX_FRAME 72u
+
+#define VGIC_LPI_SLOTS 32u /* priorities */
+#define VGIC_LPI_LOADS ((VGIC_MAX_CPUS + 31) / 32)
 
 /* What the guest wrote to I[SC]ACTIVER while a list register held the interrupt. */
 enum vgic_override { VGIC_KEEP, VGIC_ACTIVATE, VGIC_DEACTIVATE };
@@ -49,7 +53,6 @@ struct vgic_irq {
     int8_t lr;         /* list register that holds it on `cpu`, or -1 */
     uint8_t priority;
     uint8_t override; /* enum vgic_override, until the list register is written */
-    bool any;         /* GICD_IROUTER.Interrupt_Routing_Mode: 1 of N, vgic_route.c */
     bool enabled;
     bool group1;
     bool edge;      /* GICD_ICFGR: edge-triggered; SGIs are */
@@ -59,9 +62,17 @@ struct vgic_irq {
     bool active;
     bool armed;     /* its list register was last written as pending: nothing forbids it */
     bool hw_active; /* the physical interrupt is active and nobody has deactivated it */
+    bool any;       /* GICD_IROUTER.Interrupt_Routing_Mode: 1 of N, vgic_route.c */
 };
 
-/* What each vCPU has of its own. `dirty` is written under the lock, and read without it. */
+/*
+ * What each vCPU has of its own, guarded by vgic->lock, with these exceptions. `dirty` is written
+ * under the lock and read without it by the own pCPU, `loaded` the other way round. lr_used, hcr
+ * and the hw_active of private interrupts are written by the own pCPU under the lock, so that it
+ * reads them without. hw_mapped, affinity, typer and the like are constant once the vCPU runs.
+ * What one pCPU writes to them the next one sees by the lock with which the scheduler hands the
+ * vCPU over.
+ */
 struct vgic_cpu {
     struct vgic_irq private_irq[GIC_NR_PRIVATE];
     struct list_node queue;
@@ -82,6 +93,13 @@ struct vgic_cpu {
     bool overflow;         /* more interrupts want a list register than there are */
     _Atomic bool dirty;    /* list registers may have to change before the vCPU runs on */
     _Atomic bool loaded;   /* between vgic_load() and vgic_unload() */
+    _Atomic bool lpis_on;  /* GICR_CTLR.EnableLPIs; once true, the next two do not change */
+    uint64_t propbaser;
+    uint64_t pendbaser;
+    bool lpi_load;        /* lpis_on is new: its tables have not been read yet */
+    bool lpi_work;        /* its next flush has to call vgic_lpi_work() */
+    uint32_t lpi_waiting; /* bit n: lpi_wait[n] is not empty */
+    struct list_node lpi_wait[VGIC_LPI_SLOTS]; /* irq/vgic_lpi.h */
 };
 
 struct vgic {
@@ -91,11 +109,13 @@ struct vgic {
     uint32_t nr_cpus;
     uint32_t nr_spis;
     uint32_t nr_lrs;
+    uint32_t typer;                        /* GICD_TYPER */
     uint32_t ctlr;                         /* GICD_CTLR's enable bits */
     uint32_t nr_any;                       /* SPIs with 1-of-N routing */
     uint32_t cursor;                       /* the vCPU that was last chosen for one of them */
     void (*kick)(void *ctx, unsigned cpu); /* see vgic_config */
     void *kick_ctx;
+    struct vgic_its its;
     /* Where the search for a register's row starts, by a coarse hash of its offset. */
     uint8_t dist_index[VGIC_INDEX_FRAME];
     uint8_t redist_index[2 * VGIC_INDEX_FRAME];
@@ -114,15 +134,24 @@ struct vgic_config {
      */
     void (*kick)(void *ctx, unsigned cpu);
     void *kick_ctx;
+    /* The guest's memory, where the tables of LPIs lie, and whence and for whom their states are
+     * allocated. `s2` NULL: the VM has no LPIs and no ITS. */
+    struct s2 *s2;
+    struct page_pool *pool;
+    struct page_account *account;
 };
 
 /*
  * Reset state of IHI 0069: all interrupts in group 0, disabled, level-triggered (SGIs: edge),
  * priority 0, routed to affinity 0.0.0.0. Touches no list register; the first vgic_flush() of each
  * vCPU enables its virtual CPU interface. HV_ERR_RANGE for counts that the architecture or the
- * machine's memory map does not allow, HV_ERR_INVAL without a kick function.
+ * machine's memory map does not allow, HV_ERR_INVAL without a kick function, or with guest memory
+ * but no pool and account.
  */
 HV_MUST_CHECK hv_err vgic_init(struct vgic *vgic, const struct vgic_config *config);
+
+/* Gives back what was allocated for LPIs. No vCPU is loaded. Also for one that is all zeroes. */
+void vgic_destroy(struct vgic *vgic);
 
 /*
  * Sets the line of PPI or SPI `intid`. A level-triggered interrupt is pending while its line is
@@ -183,6 +212,11 @@ void vgic_unload(struct vgic *vgic, unsigned cpu);
 /* Brings the list registers up to date; cheap if nothing changed. The vCPU is loaded on this pCPU;
  * before each hal_vcpu_run(). */
 void vgic_flush(struct vgic *vgic, unsigned cpu);
+/*
+ * False for good only if nobody has marked the vCPU since: who does so calls `kick` afterwards,
+ * with the mark visible to the pCPU that acknowledges the kick (hal_cpu_kick()) or takes the vCPU
+ * over (the scheduler's lock). So a look that comes too early is followed by an exit and another.
+ */
 static inline bool vgic_needs_flush(const struct vgic *vgic, unsigned cpu)
 {
     return atomic_load_explicit(&vgic->cpu[cpu].dirty, memory_order_relaxed);

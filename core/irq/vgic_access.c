@@ -44,29 +44,6 @@ static inline const struct vgic_reg_row *row_find(const struct vgic_reg_row *row
 
 /* --- Access --- */
 
-static uint64_t read_whole(const struct vgic_reg_row *row, const struct vgic_reg_access *a,
-                           uint8_t size)
-{
-    if (row->read == NULL)
-        return 0;
-    uint64_t value = row->read(a);
-    if ((row->flags & VGIC_ROW_WIDE) != 0 && size == 4)
-        value = (a->offset & 4) != 0 ? value >> 32 : value & UINT32_MAX;
-    return value;
-}
-
-static void write_whole(const struct vgic_reg_row *row, const struct vgic_reg_access *a,
-                        uint8_t size, uint64_t value)
-{
-    if (row->write == NULL)
-        return;
-    if ((row->flags & VGIC_ROW_WIDE) != 0 && size == 4) {
-        unsigned lo = (a->offset & 4) * 8;
-        value = bits_set(row->read(a), lo + 31, lo, value);
-    }
-    row->write(a, value);
-}
-
 /*
  * The first of the interrupts that an aligned access covers; *n is how many of those it covers are
  * implemented: none, all, or, at the end of the SPIs, some.
@@ -142,11 +119,11 @@ static __attribute__((noinline)) void access_locked(const struct vgic_reg_row *r
     if ((row->flags & VGIC_ROW_SYNC) != 0)
         vgic_cpu_fold(&a->vgic->cpu[a->by]);
     if (access->write && row->bits == 0)
-        write_whole(row, a, access->size, access->value);
+        vgic_row_write(row, a, access->size, access->value);
     else if (access->write)
         write_irqs(row, a, access->size, access->value);
     else if (row->bits == 0)
-        access->value = read_whole(row, a, access->size);
+        access->value = vgic_row_read(row, a, access->size);
     else
         access->value = read_irqs(row, a, access->size);
     spinlock_unlock(&a->vgic->lock);
@@ -162,7 +139,7 @@ static inline __attribute__((always_inline)) bool access_row(const struct vgic_r
     if (row != NULL && (row->flags & VGIC_ROW_CONST) == 0)
         access_locked(row, a, access);
     else if (!access->write)
-        access->value = row != NULL ? read_whole(row, a, access->size) : 0;
+        access->value = row != NULL ? vgic_row_read(row, a, access->size) : 0;
     return true;
 }
 

@@ -2,7 +2,7 @@
 /* What a vCPU takes along when it leaves a pCPU, comes to one, or is powered down. */
 #include "base/check.h"
 #include "hal/hal.h"
-#include "irq/vgic_priv.h"
+#include "irq/vgic_lpi.h"
 
 /* `hw_active` is written on the vCPU's own pCPU alone, which therefore reads it without the lock.
  */
@@ -97,8 +97,9 @@ void vgic_cpu_reset(struct vgic *vgic, unsigned cpu)
 bool vgic_requests_wake(struct vgic *vgic, unsigned cpu)
 {
     struct vgic_cpu *c = &vgic->cpu[cpu];
-    bool found = false;
     spinlock_lock(&vgic->lock);
+    const struct vgic_irq *waits = vgic_lpi_waiting(c);
+    bool found = waits != NULL && vgic_irq_is_deliverable(vgic, waits);
     for (struct list_node *pos = c->queue.next; pos != &c->queue && !found; pos = pos->next) {
         const struct vgic_irq *irq = list_entry(pos, struct vgic_irq, queue);
         found = vgic_irq_is_deliverable(vgic, irq) && !irq->active;

@@ -6,7 +6,7 @@
  */
 #include "base/check.h"
 #include "hal/hal.h"
-#include "irq/vgic_priv.h"
+#include "irq/vgic_lpi.h"
 
 #define HCR_EOICOUNT BITS(ICH_HCR_EOICOUNT_SHIFT + 4, ICH_HCR_EOICOUNT_SHIFT)
 /* The bits of ICH_HCR_EL2 that this file decides. */
@@ -31,8 +31,10 @@ void vgic_irq_fold(struct vgic_cpu *c, struct vgic_irq *irq)
     if ((was & ~now & ICH_LR_PENDING) != 0)
         irq->latched = irq->relatched;
     irq->relatched = false;
+    /* An LPI has no active state (IHI 0069, 4.1.1), whatever the list register of some QEMU says.
+     */
     if (irq->override == VGIC_KEEP)
-        irq->active = (now & ICH_LR_ACTIVE) != 0;
+        irq->active = (now & ICH_LR_ACTIVE) != 0 && !vgic_irq_is_lpi(irq);
     if ((now & ICH_LR_STATE_MASK) == 0 && (was & ICH_LR_STATE_MASK) != 0 && (now & ICH_LR_HW) != 0)
         irq->hw_active = false;
 }
@@ -157,7 +159,10 @@ void vgic_irq_migrate(struct vgic *vgic, struct vgic_cpu *c, struct vgic_irq *ir
 {
     vgic_irq_release(c, irq);
     list_remove(&irq->queue);
-    vgic_irq_update(vgic, irq, by);
+    if (vgic_irq_is_lpi(irq))
+        vgic_lpi_update(vgic, vgic_lpi_of(irq), by);
+    else
+        vgic_irq_update(vgic, irq, by);
 }
 
 bool vgic_irq_refresh(struct vgic *vgic, struct vgic_cpu *c, struct vgic_irq *irq)
@@ -286,6 +291,8 @@ static void flush_all(struct vgic *vgic, struct vgic_cpu *c, unsigned cpu)
 {
     vgic_cpu_fold(c);
     struct lr_budget want = flush_prune(vgic, c, cpu);
+    if (c->lpi_waiting != 0 && vgic_lpi_stage(vgic, cpu))
+        want = flush_prune(vgic, c, cpu);
     struct lr_budget get = want;
     uint64_t hcr = ICH_HCR_EN;
     unsigned lrs = vgic->nr_lrs;
@@ -314,9 +321,12 @@ void vgic_flush(struct vgic *vgic, unsigned cpu)
     c->only = NULL;
     if (only != NULL)
         vgic_irq_fold(c, only);
-    if (only == NULL || !vgic_irq_refresh(vgic, c, only))
+    bool more = false;
+    if (only == NULL || !vgic_irq_refresh(vgic, c, only)) {
+        more = c->lpi_work && vgic_lpi_work(vgic, cpu);
         flush_all(vgic, c, cpu);
-    atomic_store_explicit(&c->dirty, false, memory_order_relaxed);
+    }
+    atomic_store_explicit(&c->dirty, more, memory_order_relaxed);
     spinlock_unlock(&vgic->lock);
 }
 
@@ -329,19 +339,21 @@ void vgic_maintenance(struct vgic *vgic, unsigned cpu)
     spinlock_lock(&vgic->lock);
     c->only = NULL;
     flush_all(vgic, c, cpu);
-    atomic_store_explicit(&c->dirty, false, memory_order_relaxed);
+    atomic_store_explicit(&c->dirty, c->lpi_work, memory_order_relaxed);
     spinlock_unlock(&vgic->lock);
 }
 
 bool vgic_has_pending(struct vgic *vgic, unsigned cpu)
 {
     struct vgic_cpu *c = &vgic->cpu[cpu];
-    bool found = false;
     spinlock_lock(&vgic->lock);
     vgic_cpu_fold(c);
     uint64_t vmcr = hal_gic_vmcr_get(c->vcpu);
     if (vgic->nr_any != 0)
         vgic_route_note_vmcr(vgic, cpu, vmcr);
+    const struct vgic_irq *waits = vgic_lpi_waiting(c);
+    bool found = c->lpi_work || (waits != NULL && vgic_irq_is_deliverable(vgic, waits) &&
+                                 vgic_irq_passes(waits, vmcr));
     for (struct list_node *pos = c->queue.next; pos != &c->queue && !found; pos = pos->next) {
         const struct vgic_irq *irq = list_entry(pos, struct vgic_irq, queue);
         found = vgic_irq_is_deliverable(vgic, irq) && !irq->active && vgic_irq_passes(irq, vmcr);

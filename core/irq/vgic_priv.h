@@ -65,8 +65,16 @@ static inline void vgic_irq_activate(struct vgic_irq *irq, bool active)
 
 /* vgic.c */
 
+/* One that is neither enabled nor pending, of group 0 and priority 0. */
+void vgic_irq_init(struct vgic_irq *irq, uint32_t intid, uint32_t target);
+/* Puts one that is in no queue into that of vCPU `cpu`. */
+void vgic_irq_enqueue(struct vgic *vgic, struct vgic_irq *irq, uint32_t cpu);
+
 /* NULL if there is no such interrupt. */
 struct vgic_irq *vgic_irq_find(struct vgic *vgic, unsigned cpu, uint32_t intid);
+/* Out of the queue of a vCPU that perhaps does not run for long, and must not look at it then; no
+ * list register holds it. */
+void vgic_irq_dequeue(struct vgic *vgic, struct vgic_irq *irq);
 /* Its priority has changed: finds its new place in the queue, if it is in one. */
 void vgic_irq_reorder(struct vgic *vgic, struct vgic_irq *irq);
 /*

@@ -5,13 +5,10 @@
  * is added.
  */
 #include "irq/vgic_regs.h"
+#include "irq/vgic_lpi.h"
 
 /* Identification as QEMU's: a GICv3 by Arm, so that no guest applies an erratum's workaround. */
 #define IIDR_ARM UINT32_C(0x43b)
-
-/* GICD_TYPER: A3V, INTIDs of 10 bits; 1-of-N distribution; no LPIs, no MBIs, no range selector. */
-#define TYPER_A3V    BIT(24)
-#define TYPER_IDBITS (UINT64_C(9) << 19)
 
 #define GICR_SETLPIR 0x0040u
 #define GICR_CLRLPIR 0x0048u
@@ -148,7 +145,7 @@ static void write_dist_ctlr(const struct vgic_reg_access *a, uint64_t value)
 
 static uint64_t read_dist_typer(const struct vgic_reg_access *a)
 {
-    return TYPER_A3V | TYPER_IDBITS | (a->vgic->nr_spis + 31) / 32;
+    return a->vgic->typer;
 }
 
 static uint64_t read_iidr(const struct vgic_reg_access *a)
@@ -157,14 +154,19 @@ static uint64_t read_iidr(const struct vgic_reg_access *a)
     return IIDR_ARM;
 }
 
-/* PIDR4..7, PIDR0..3, CIDR0..3: the CoreSight scheme; part 0x492 (PIDR0 of a redistributor: 0x93),
- * JEP106 code 0x43b. */
-static uint64_t read_id(const struct vgic_reg_access *a)
+/* PIDR4..7, PIDR0..3, CIDR0..3: the CoreSight scheme; part 0x492 (PIDR0 of a redistributor: 0x93,
+ * of an ITS: 0x94), JEP106 code 0x43b. */
+uint32_t vgic_regs_read_id(uint32_t offset, uint32_t part)
 {
     static const uint8_t id[] = {0x44, 0x00, 0x00, 0x00, 0x92, 0xb4,
                                  0x3b, 0x00, 0x0d, 0xf0, 0x05, 0xb1};
-    uint32_t i = (a->offset - GICD_IDREGS) / 4;
-    return id[i] + (i == 4 && a->redist != NULL ? 1u : 0u);
+    uint32_t i = offset / 4;
+    return id[i] + (i == 4 ? part : 0);
+}
+
+static uint64_t read_id(const struct vgic_reg_access *a)
+{
+    return vgic_regs_read_id(a->offset - GICD_IDREGS, a->redist != NULL ? 1 : 0);
 }
 
 static uint64_t read_router(const struct vgic_reg_access *a)
@@ -184,13 +186,14 @@ static void write_router(const struct vgic_reg_access *a, uint64_t value)
 /* The processor selections; nothing is ever in progress. DPG1S is RAZ/WI: DS = 1. */
 static uint64_t read_redist_ctlr(const struct vgic_reg_access *a)
 {
-    return a->redist->ctlr;
+    return a->redist->ctlr | vgic_lpi_read_ctlr(a);
 }
 
 static void write_redist_ctlr(const struct vgic_reg_access *a, uint64_t value)
 {
     a->redist->ctlr = (uint32_t)(value & (GICR_CTLR_DPG0 | GICR_CTLR_DPG1NS));
     vgic_route_review(a->vgic, a->by);
+    vgic_lpi_write_ctlr(a, value);
 }
 
 static uint64_t read_redist_typer(const struct vgic_reg_access *a)
@@ -277,10 +280,10 @@ const struct vgic_reg_row vgic_redist_rows[] = {
     {WIDE(GICR_TYPER), .sizes = 4 | 8, .flags = VGIC_ROW_CONST | VGIC_ROW_WIDE, .read = read_redist_typer},
     {ONE(GICR_STATUSR), RAZ_WI},
     {ONE(GICR_WAKER), .sizes = 4, .read = read_waker, .write = write_waker},
-    {WIDE(GICR_SETLPIR), RAZ_WI_64},
+    {WIDE(GICR_SETLPIR), RAZ_WI_64}, /* GICR_TYPER.DirectLPI = 0, GICR_CTLR.IR = 0 */
     {WIDE(GICR_CLRLPIR), RAZ_WI_64},
-    {WIDE(GICR_PROPBASER), RAZ_WI_64},
-    {WIDE(GICR_PENDBASER), RAZ_WI_64},
+    {WIDE(GICR_PROPBASER), .sizes = 4 | 8, .flags = VGIC_ROW_WIDE, .read = vgic_lpi_read_propbaser, .write = vgic_lpi_write_propbaser},
+    {WIDE(GICR_PENDBASER), .sizes = 4 | 8, .flags = VGIC_ROW_WIDE, .read = vgic_lpi_read_pendbaser, .write = vgic_lpi_write_pendbaser},
     {WIDE(GICR_INVLPIR), RAZ_WI_64},
     {WIDE(GICR_INVALLR), RAZ_WI_64},
     {ONE(GICR_SYNCR), RAZ_WI},

@@ -47,4 +47,34 @@ struct vgic_reg_row {
 extern const struct vgic_reg_row vgic_dist_rows[];
 extern const struct vgic_reg_row vgic_redist_rows[];
 
+/* A register that is served whole, read or written with one of its sizes. */
+static inline uint64_t vgic_row_read(const struct vgic_reg_row *row,
+                                     const struct vgic_reg_access *a, uint8_t size)
+{
+    if (row->read == NULL)
+        return 0;
+    uint64_t value = row->read(a);
+    if ((row->flags & VGIC_ROW_WIDE) != 0 && size == 4)
+        value = (a->offset & 4) != 0 ? value >> 32 : value & UINT32_MAX;
+    return value;
+}
+
+static inline void vgic_row_write(const struct vgic_reg_row *row, const struct vgic_reg_access *a,
+                                  uint8_t size, uint64_t value)
+{
+    if (row->write == NULL)
+        return;
+    if ((row->flags & VGIC_ROW_WIDE) != 0 && size == 4) {
+        unsigned lo = (a->offset & 4) * 8;
+        value = bits_set(row->read(a), lo + 31, lo, value);
+    }
+    row->write(a, value);
+}
+
+/*
+ * Identification registers, `offset` from the first one; `part` is added to the part number of the
+ * distributor: 1 for a redistributor, 2 for an ITS.
+ */
+uint32_t vgic_regs_read_id(uint32_t offset, uint32_t part);
+
 #endif

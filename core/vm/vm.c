@@ -67,6 +67,11 @@ static bool vm_gicr_access(void *dev, struct mmio_access *access)
     return vgic_redist_access(dev, access);
 }
 
+static bool vm_gits_access(void *dev, struct mmio_access *access)
+{
+    return vgic_its_access(dev, access);
+}
+
 /* The vGIC's kick: may come from any pCPU, with the vGIC's lock held. The one that is running here
  * looks at its interrupts before it goes on. */
 static void vm_kick(void *ctx, unsigned cpu)
@@ -139,6 +144,13 @@ static hv_err vm_init_vgic(struct vm *vm, struct vgic_cpu *cpu, struct vgic_irq 
         .dev = &vm->vgic,
         .name = "gicr",
     };
+    const struct mmio_region gits = {
+        .base = MACHINE_GITS_BASE,
+        .size = MACHINE_GITS_SIZE,
+        .access = vm_gits_access,
+        .dev = &vm->vgic,
+        .name = "gits",
+    };
     const struct vgic_config config = {
         .cpu = cpu,
         .spi = spi,
@@ -146,6 +158,9 @@ static hv_err vm_init_vgic(struct vm *vm, struct vgic_cpu *cpu, struct vgic_irq 
         .nr_spis = vm_nr_spis(vm->config),
         .kick = vm_kick,
         .kick_ctx = vm,
+        .s2 = &vm->s2,
+        .pool = &vm->hv->pool,
+        .account = &vm->account,
     };
 
     for (uint32_t i = 0; i < vm->nr_vcpus; i++) {
@@ -158,7 +173,9 @@ static hv_err vm_init_vgic(struct vm *vm, struct vgic_cpu *cpu, struct vgic_irq 
     for (uint32_t i = 0; i < vm->nr_vcpus; i++)
         vgic_map_hw(&vm->vgic, i, MACHINE_INTID_VTIMER, vm->hv->platform.timer_virt_intid);
     err = mmio_bus_add(&vm->bus, &gicd);
-    return err != HV_OK ? err : mmio_bus_add(&vm->bus, &gicr);
+    if (err == HV_OK)
+        err = mmio_bus_add(&vm->bus, &gicr);
+    return err != HV_OK ? err : mmio_bus_add(&vm->bus, &gits);
 }
 
 /* What can be known to be wrong before anything is allocated. */
@@ -273,6 +290,7 @@ void vm_destroy(struct vm *vm)
         const struct vm_device *device = &vm->device[--vm->nr_devices];
         device->destroy(vm, device->dev);
     }
+    vgic_destroy(&vm->vgic);
     s2_destroy(&vm->s2);
     vmid_release(&vm->hv->vmids, &vm->s2);
     vm_ram_free(vm);

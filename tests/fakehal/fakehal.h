@@ -139,6 +139,7 @@ struct fakehal {
     void *run_ctx;
     uint64_t runs;
     unsigned lr_count; /* set by tests: 4 at first */
+    bool lpi_active;   /* set by tests: LPIs become active, as QEMU's do, which they must not */
 
     /* Memory */
     struct fakehal_arena arena[FAKEHAL_ARENAS];

@@ -287,6 +287,11 @@ static int lr_candidate(struct arch_vcpu *vcpu)
     return best;
 }
 
+static bool is_lpi(uint32_t intid)
+{
+    return intid >= 8192;
+}
+
 uint32_t fakehal_gic_ack(struct arch_vcpu *vcpu)
 {
     int n = lr_candidate(vcpu);
@@ -298,7 +303,9 @@ uint32_t fakehal_gic_ack(struct arch_vcpu *vcpu)
         vcpu->gic.ap1r[0] |= level;
     else
         vcpu->gic.ap0r[0] |= level;
-    vcpu->gic.lr[n] = (lr & ~(UINT64_C(1) << LR_PENDING)) | UINT64_C(1) << LR_ACTIVE;
+    vcpu->gic.lr[n] = lr & ~(UINT64_C(1) << LR_PENDING);
+    if (!is_lpi((uint32_t)lr) || fakehal()->lpi_active)
+        vcpu->gic.lr[n] |= UINT64_C(1) << LR_ACTIVE;
     return (uint32_t)lr;
 }
 
@@ -334,10 +341,10 @@ static void deactivate(struct arch_vcpu *vcpu, uint32_t intid)
 
 void fakehal_gic_eoi(struct arch_vcpu *vcpu, uint32_t intid)
 {
-    if (intid >= 1020)
+    if (intid >= 1020 && !is_lpi(intid))
         return;
     drop_priority(vcpu);
-    if (!bit(vcpu->gic.vmcr, 9))
+    if (is_lpi(intid) ? fakehal()->lpi_active : !bit(vcpu->gic.vmcr, 9))
         deactivate(vcpu, intid);
 }
 

@@ -82,6 +82,10 @@ CASE(guest_fdt, interrupts)
     expect_bytes("/intc@8000000", "interrupt-controller", "", 0);
     expect_cells("/intc@8000000", "#interrupt-cells", 3);
     expect_cells("/intc@8000000", "reg", 0, 0x8000000, 0, 0x10000, 0, 0x80a0000, 0, 0x20000);
+    expect_strings("/intc@8000000/its@8080000", "compatible", "arm,gic-v3-its");
+    expect_bytes("/intc@8000000/its@8080000", "msi-controller", "", 0);
+    expect_cells("/intc@8000000/its@8080000", "#msi-cells", 1);
+    expect_cells("/intc@8000000/its@8080000", "reg", 0, 0x8080000, 0, 0x20000);
     expect_strings("/timer", "compatible", "arm,armv8-timer\0arm,armv7-timer");
     expect_cells("/timer", "interrupts", 1, 13, 4, 1, 14, 4, 1, 11, 4, 1, 10, 4);
     expect_bytes("/timer", "always-on", "", 0);

@@ -166,6 +166,25 @@ CASE(vgic_move, a_new_route_takes_effect_while_unloaded)
     guest_takes(1, 40);
 }
 
+/* It was marked for vCPU 0, which has not looked yet when it is sent to vCPU 1. */
+CASE(vgic_move, a_new_route_before_the_old_one_was_looked_at)
+{
+    setup(2, 4);
+    irq_on(0, 40, 0xa0);
+    settle();
+    vgic_set_level(&gic, 0, 40, true);
+    cr_assert(dist(1, true, IROUTER + 8 * 40, 8, &(uint64_t){1}));
+    be(1);
+    vgic_flush(&gic, 1);
+    be(0);
+    vgic_flush(&gic, 0);
+    cr_assert_eq(fakehal_gic_ack(&vcpus[0]), 1023u);
+    cr_assert_eq(fakehal_gic_ack(&vcpus[1]), 40u);
+    vgic_set_level(&gic, 0, 40, false);
+    guest_eoi(1, 40);
+    guest_takes(1, 1023);
+}
+
 /* Reading needs no vCPU to come and tell: the state is known. */
 CASE(vgic_move, the_state_of_an_unloaded_vcpu_is_known)
 {

@@ -116,6 +116,11 @@ CASE(vm, gic_is_on_the_bus)
     cr_assert(region->access(region->dev, &access));
     cr_assert_eq(access.value >> 32, 1, "GICR_TYPER of the second: affinity 1");
     cr_assert_not_null(mmio_bus_find(&f.vm->bus, ipa(0x080dffff)));
+    region = mmio_bus_find(&f.vm->bus, ipa(0x0809ffff));
+    cr_assert_not_null(region);
+    access = (struct mmio_access){.offset = 0xffe8, .size = 4};
+    cr_assert(region->access(region->dev, &access));
+    cr_assert_eq(access.value & 0xf0, 0x30, "GITS_PIDR2: GICv3");
     cr_assert_null(mmio_bus_find(&f.vm->bus, ipa(0x080e0000)), "two redistributors");
 }
 

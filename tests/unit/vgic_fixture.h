@@ -54,11 +54,15 @@ static inline void be(unsigned cpu)
     fakehal()->self = pcpu_of[cpu];
 }
 
+/* The guest's memory, for LPIs: none unless a test brings it. */
+static struct s2 *gic_s2;
+static struct page_pool *gic_pool;
+static struct page_account *gic_account;
+
 /* vCPU n has affinity n; its CPU interface takes group 1 of any priority. It is loaded on pCPU n.
- */
-static inline void setup_gic(unsigned cpus, unsigned spis, unsigned lrs)
+ * After fakehal_reset(). */
+static inline void setup_gic_here(unsigned cpus, unsigned spis, unsigned lrs)
 {
-    fakehal_reset();
     fakehal()->lr_count = lrs;
     memset(gic_cpu, 0, sizeof(gic_cpu));
     memset(gic_spi, 0, sizeof(gic_spi));
@@ -68,8 +72,14 @@ static inline void setup_gic(unsigned cpus, unsigned spis, unsigned lrs)
         gic_cpu[i].vcpu = &vcpus[i];
         gic_cpu[i].affinity = i;
     }
-    struct vgic_config config = {
-        .cpu = gic_cpu, .spi = gic_spi, .nr_cpus = cpus, .nr_spis = spis, .kick = fixture_kick};
+    struct vgic_config config = {.cpu = gic_cpu,
+                                 .spi = gic_spi,
+                                 .nr_cpus = cpus,
+                                 .nr_spis = spis,
+                                 .kick = fixture_kick,
+                                 .s2 = gic_s2,
+                                 .pool = gic_pool,
+                                 .account = gic_account};
     cr_assert_eq(vgic_init(&gic, &config), HV_OK);
     for (unsigned i = 0; i < cpus; i++) {
         pcpu_of[i] = i;
@@ -77,6 +87,12 @@ static inline void setup_gic(unsigned cpus, unsigned spis, unsigned lrs)
         vgic_flush(&gic, i);
         fakehal_gic_enable(&vcpus[i], false, 0xf8);
     }
+}
+
+static inline void setup_gic(unsigned cpus, unsigned spis, unsigned lrs)
+{
+    fakehal_reset();
+    setup_gic_here(cpus, spis, lrs);
 }
 
 static inline bool dist(unsigned cpu, bool write, uint64_t offset, unsigned size, uint64_t *value)
@@ -220,7 +236,7 @@ static inline void guest_takes(unsigned cpu, uint32_t intid)
 {
     uint32_t got = guest_ack(cpu);
     cr_assert_eq(got, intid, "vCPU %u took %u instead of %u", cpu, got, intid);
-    if (intid < 1020)
+    if (intid < 1020 || intid >= 8192)
         guest_eoi(cpu, intid);
 }
 
