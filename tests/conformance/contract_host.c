@@ -154,6 +154,28 @@ static void check_deactivation(struct contract *ct)
     contract_ok(ct, contract_is_quiet(), "and then no more");
 }
 
+/* As a CPU finds it that a vCPU comes to with an interrupt active. */
+static void check_activation(struct contract *ct)
+{
+    uint32_t timer = ct->platform.timer_hyp_intid;
+
+    hal_irq_activate(timer);
+    hal_timer_arm(0);
+    contract_ok(ct, contract_is_quiet(), "made active: it does not come, though its level is high");
+    hal_cpu_kick(0);
+    contract_eq(ct, contract_wait_irq(), INTID_KICK,
+                "no priority is running for it: another comes");
+    hal_irq_end(INTID_KICK, true);
+    hal_irq_deactivate(timer);
+    contract_eq(ct, contract_wait_irq(), timer, "deactivated: it comes");
+    hal_irq_end(timer, false);
+    hal_irq_activate(timer);
+    contract_ok(ct, contract_is_quiet(), "one that is active stays so");
+    hal_timer_arm(HAL_TIMER_NEVER);
+    hal_irq_deactivate(timer);
+    contract_ok(ct, contract_is_quiet(), "and leaves nothing behind");
+}
+
 static void check_enable(struct contract *ct)
 {
     uint32_t timer = ct->platform.timer_hyp_intid;
@@ -174,6 +196,7 @@ void contract_check_irq(struct contract *ct)
     contract_eq(ct, hal_irq_ack(), INTID_NONE, "nothing is pending at first");
     check_timer(ct);
     check_deactivation(ct);
+    check_activation(ct);
     check_enable(ct);
     hal_cpu_kick(0);
     hal_cpu_idle();
