@@ -215,6 +215,7 @@ hv_err hal_irq_enable(uint32_t intid, bool enable)
 
     if (intid < GIC_NR_PRIVATE) {
         mmio_write32((volatile char *)cpu->gicr + GICR_SGI_BASE, reg, bit);
+        wait_redist(cpu->gicr); /* off is off when this returns; on waits for nothing */
         return HV_OK;
     }
     if (intid >= nr_intids)
@@ -224,5 +225,6 @@ hv_err hal_irq_enable(uint32_t intid, bool enable)
         *(volatile uint64_t *)(volatile void *)router = cpu->mpidr;
     }
     mmio_write32(gicd, reg, bit);
+    wait_dist();
     return HV_OK;
 }

@@ -84,6 +84,10 @@ struct panic_frame {
     uint64_t vector; /* 0..7: entry of the vector table */
 };
 _Noreturn void panic_exception(const struct panic_frame *frame);
+/* panic.c: another CPU is printing a report, so that this one must not write to the console. */
+bool panic_is_elsewhere(void);
+/* Does nothing until that report has led to the machine's end. */
+_Noreturn void panic_await_end(void);
 
 /* main.c and cpus.c, called by entry.S. */
 _Noreturn void boot_main(uint64_t dtb);

@@ -69,6 +69,22 @@ static _Noreturn void finish(void)
     hal_halt(HAL_HALT_PANIC);
 }
 
+/* 1 + the index of the CPU whose report it is; 0: there is none. */
+static atomic_uint reporter;
+
+bool panic_is_elsewhere(void)
+{
+    unsigned cpu = atomic_load_explicit(&reporter, memory_order_relaxed);
+
+    return cpu != 0 && cpu != hal_cpu_self() + 1;
+}
+
+_Noreturn void panic_await_end(void)
+{
+    for (;;)
+        __asm__ volatile("wfi");
+}
+
 /*
  * A failure while a report is being printed, by whatever, goes straight to the end; one of another
  * CPU waits for the end that the first report leads to. With the MMU off this CPU is alone, and
@@ -76,15 +92,15 @@ static _Noreturn void finish(void)
  */
 static void begin(void)
 {
-    static atomic_bool reporting;
     struct percpu *cpu = percpu_self();
+    unsigned nobody = 0;
 
     if (cpu->panicking)
         hal_halt(HAL_HALT_PANIC);
     cpu->panicking = true;
-    if ((sysreg_read(sctlr_el2) & SCTLR_M) != 0 && atomic_exchange(&reporting, true))
-        for (;;)
-            __asm__ volatile("wfi");
+    if ((sysreg_read(sctlr_el2) & SCTLR_M) != 0 &&
+        !atomic_compare_exchange_strong(&reporter, &nobody, cpu->index + 1))
+        panic_await_end();
 }
 
 _Noreturn void panic_exception(const struct panic_frame *frame)

@@ -282,8 +282,9 @@ static void print_backtrace(void)
 _Noreturn void hv_check_failed(const char *expr, const char *file, unsigned line)
 {
     char text[SIM_REASON_MAX];
-    int len = snprintf(text, sizeof(text), "halcyon PANIC: check failed: %s, %s:%u\r\n", expr, file,
-                       line);
+    unsigned cpu = sim_host()->inside ? sim_machine()->self : 0;
+    int len = snprintf(text, sizeof(text), "halcyon PANIC: check failed on CPU %u: %s (%s:%u)\r\n",
+                       cpu, expr, file, line);
 
     if (!sim_host()->inside) {
         (void)fputs(text, stderr);

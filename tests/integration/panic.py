@@ -40,6 +40,10 @@ for crime in ("read-unmapped", "write-text", "jump-null", "overflow-stack", "und
     CASES[f"cpu1-{crime}"] = ("1", crime)
 for crime in ("overflow-stack", "fail-check"):
     CASES[f"both-{crime}"] = ("[01]", crime)
+# CPU 2, while the other two write to the console without a pause.
+for crime in ("read-unmapped", "fail-check"):
+    CASES[f"loud-{crime}"] = ("2", crime)
+CPUS = {"0": 1, "2": 3}
 
 
 def resolve(offsets):
@@ -69,7 +73,7 @@ def test(case):
     cpu, crime = CASES[case]
     exception_class, words, first, second = CRIMES[crime]
     halcyon.require(IMAGE)
-    command = qemu_command("halcyon", kernel=IMAGE, append=case, memory="256M", cpus=1 if cpu == "0" else 2)
+    command = qemu_command("halcyon", kernel=IMAGE, append=case, memory="256M", cpus=CPUS.get(cpu, 2))
     result = halcyon.run_command(command, TIMEOUT)
     halcyon.check_ended(result)
     console = result.console
@@ -77,6 +81,9 @@ def test(case):
     check("survived" not in console, f"nothing stopped it:\n{halcyon.tail(console)}")
     check(console.count("halcyon PANIC: ") == 2, f"not one report with an end:\n{halcyon.tail(console)}")
     check(re.search(words, console), f"/{words}/ is not in the report:\n{halcyon.tail(console)}")
+    report = console[console.index("halcyon PANIC: "):]
+    check("noise" not in report, f"another CPU writes into the report:\n{halcyon.tail(console)}")
+    check(re.match(rf"halcyon PANIC: [^\n]* on CPU {cpu}\b", report), f"not of CPU {cpu}:\n{halcyon.tail(console)}")
     if exception_class is not None:
         check(re.search(EXCEPTION + cpu, console), f"no headline:\n{halcyon.tail(console)}")
         syndrome = re.search(r"ESR 0x([0-9a-f]+)  ELR 0x([0-9a-f]{16})", console)
@@ -84,7 +91,7 @@ def test(case):
               f"ESR is not of class {exception_class:#x}:\n{halcyon.tail(console)}")
     if crime == "overflow-stack":
         check("stack overflow" in console, f"the overflow is not called one:\n{halcyon.tail(console)}")
-    starts = {"0": ["core_main"], "1": ["secondary_main"]}.get(cpu, ["core_main", "secondary_main"])
+    starts = {"0": ["core_main"], "1": ["secondary_main"], "2": ["secondary_main"]}.get(cpu, ["core_main", "secondary_main"])
     check_backtrace(console, first, second, starts)
 
 

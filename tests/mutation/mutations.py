@@ -210,7 +210,7 @@ MUTATIONS = [
         "vcpu-not-unloaded", "the next vCPU is loaded on top of the one that is in the CPU",
         "core/vm/sched.c",
         "    hal_vcpu_put(&vcpu->arch);\n", "",
-        "two-vcpus", "panic: check failed: cpu->loaded == NULL"),
+        "two-vcpus", "panic: check failed on CPU 0: cpu->loaded == NULL"),
     Mutation(
         "active-priority-kept", "a vCPU that is powered on again has active priorities of its last life",
         "core/vm/vcpu.c",

@@ -2,12 +2,14 @@
 /*
  * What a bug in the hypervisor would do, one kind at a time, for tests/integration/panic.py: the
  * machine's command line (-append) names it. Each function is a frame that has to be found in the
- * report's backtrace. With "cpu1-" before the name CPU 1 does it, with "both-" CPU 0 as well.
+ * report's backtrace. With "cpu1-" before the name CPU 1 does it, with "both-" CPU 0 as well; with
+ * "loud-" CPU 2 does it while CPU 0 and CPU 1 write to the console.
  */
 #include "base/check.h"
 #include "boot/platform.h"
 #include "hal/hal.h"
 #include <libfdt.h>
+#include <stdatomic.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -36,6 +38,7 @@ void commit(const char *name);
 
 static const char prefix_cpu1[] = "cpu1-";
 static const char prefix_both[] = "both-";
+static const char prefix_loud[] = "loud-"; /* all are as long */
 static struct hal_platform platform;
 
 CRIME void crime_read_unmapped(void)
@@ -142,12 +145,36 @@ static _Noreturn void commit_and_end(const char *name)
     hal_halt(HAL_HALT_OFF);
 }
 
-static void commit_on_cpu1(void *name)
+static void commit_entry(void *name)
 {
     commit_and_end(name);
 }
 
-static bool start_cpu1(const struct hal_boot *boot, const char *name)
+#define LOUD_WRITERS 2
+#define LOUD_LINES   10u
+static atomic_uint lines[LOUD_WRITERS];
+
+/* Until the machine ends. */
+static void write_entry(void *arg)
+{
+    atomic_uint *mine = &lines[hal_cpu_self()];
+
+    (void)arg;
+    for (;;) {
+        print("noise\r\n");
+        atomic_fetch_add(mine, 1);
+    }
+}
+
+static void commit_when_loud(void *name)
+{
+    for (unsigned i = 0; i < LOUD_WRITERS; i++)
+        while (atomic_load(&lines[i]) < LOUD_LINES)
+            hal_cpu_relax();
+    commit_and_end(name);
+}
+
+static bool init(const struct hal_boot *boot)
 {
     char reason[PLATFORM_REASON_MAX];
     const void *fdt = hal_phys_map(boot->dtb, DTB_HEADER_SIZE);
@@ -155,24 +182,37 @@ static bool start_cpu1(const struct hal_boot *boot, const char *name)
     return fdt != NULL &&
            platform_discover(fdt, fdt_totalsize(fdt), hal_cpu_mpidr(), &platform, reason) ==
                HV_OK &&
-           hal_init(&platform) == HV_OK &&
-           hal_cpu_start(1, commit_on_cpu1, (void *)(uintptr_t)name) == HV_OK;
+           hal_init(&platform) == HV_OK;
+}
+
+static bool start(unsigned cpu, void (*entry)(void *), const char *name)
+{
+    return hal_cpu_start(cpu, entry, (void *)(uintptr_t)name) == HV_OK;
+}
+
+static bool has_prefix(const char *name, const char *prefix)
+{
+    return strncmp(name, prefix, strlen(prefix)) == 0;
 }
 
 _Noreturn void core_main(const struct hal_boot *boot)
 {
     const char *name = read_bootargs(boot);
-    bool cpu1 = strncmp(name, prefix_cpu1, sizeof(prefix_cpu1) - 1) == 0;
-    bool both = strncmp(name, prefix_both, sizeof(prefix_both) - 1) == 0;
+    bool cpu1 = has_prefix(name, prefix_cpu1);
+    bool both = has_prefix(name, prefix_both);
+    bool loud = has_prefix(name, prefix_loud);
 
     print("about to ");
     print(name);
     print("\r\n");
-    if (!cpu1 && !both)
+    if (!cpu1 && !both && !loud)
         commit_and_end(name);
-    name += sizeof(prefix_cpu1) - 1; /* as long as the other */
-    if (!start_cpu1(boot, name))
-        print("CPU 1 does not start\r\n");
+    name += sizeof(prefix_cpu1) - 1;
+    if (!init(boot) || (loud && !start(2, commit_when_loud, name)) ||
+        !start(1, loud ? write_entry : commit_entry, name))
+        print("a CPU does not start\r\n");
+    else if (loud)
+        write_entry(NULL);
     else if (both)
         commit_and_end(name);
     else
