@@ -30,6 +30,8 @@ bool contract_eq(struct contract *ct, uint64_t got, uint64_t want, const char *n
 /* The plan, and the end of the machine. */
 _Noreturn void contract_finish(struct contract *ct);
 
+/* A line that is no result: for a reader, or for who runs the program. */
+void contract_say(const char *text);
 /* This CPU's next interrupt, acknowledged, or none within a tenth of a second. */
 uint32_t contract_wait_irq(void);
 /* None now, and none in the time that a level needs to arrive. */

@@ -39,6 +39,11 @@ bool contract_eq(struct contract *ct, uint64_t got, uint64_t want, const char *n
     return false;
 }
 
+void contract_say(const char *text)
+{
+    print("# %s\r\n", text);
+}
+
 static hv_err discover(struct contract *ct)
 {
     char reason[PLATFORM_REASON_MAX] = "its header is not readable";

@@ -410,6 +410,7 @@ void contract_check_smp(struct contract *ct)
     check_exclusion(smp);
     check_kicks(smp);
     smp_result(smp, smp_go_all(smp, 0, job_sleep), "all CPUs sleep until deadlines of their own");
+    smp_check_spi(smp);
     smp_check_vcpus(smp);
     check_stop(smp);
     if (smp->lost)

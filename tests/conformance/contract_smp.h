@@ -53,6 +53,8 @@ const char *smp_go_all(struct smp *smp, unsigned first, smp_job *job);
 /* One result: `ok N - name` if failure is NULL. */
 void smp_result(struct smp *smp, const char *failure, const char *name);
 
+/* contract_smp_irq.c: an SPI that each CPU has in its turn. All workers wait for jobs. */
+void smp_check_spi(struct smp *smp);
 /* contract_smp_vcpu.c: all workers wait for jobs, before and after it. */
 void smp_check_vcpus(struct smp *smp);
 

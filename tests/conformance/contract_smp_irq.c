@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
-/* A physical interrupt that a guest has taken on one CPU and ends on another. */
+/* Interrupts that go from one CPU to another: an SPI that is routed, and one that a guest has taken
+ * on one CPU and ends on another. */
 #include "conformance/contract_smp_guests.h"
 
 /* IHI 0069, 12.4.6: pending, HW, group 1, priority 0xa0, pINTID and vINTID. */
@@ -61,4 +62,77 @@ void smp_check_active(struct smp *smp)
         failure = failure != NULL ? failure : smp_go(smp);
     }
     smp_result(smp, failure, "a guest ends on one CPU the interrupt that it took on another");
+}
+
+/* --- The console's interrupt --- */
+
+#define DELIVERIES 3u
+
+/* The byte stays where it is, so that the interrupt comes again. */
+static void job_enable(struct smp_worker *w)
+{
+    uint32_t uart = w->smp->ct->platform.uart_intid;
+
+    smp_expect(w, hal_irq_enable(uart, true) == HV_OK, "an SPI can be enabled on each CPU");
+    for (unsigned i = 0; i < DELIVERIES; i++)
+        smp_take(w, uart, "an SPI comes to the CPU that enabled it last");
+}
+
+static void job_quiet(struct smp_worker *w)
+{
+    smp_expect(w, contract_is_quiet(), "and to no other CPU");
+}
+
+static void job_disable(struct smp_worker *w)
+{
+    smp_expect(w, hal_irq_enable(w->smp->ct->platform.uart_intid, false) == HV_OK,
+               "an SPI can be disabled");
+    smp_expect(w, contract_is_quiet(), "and does not come any more");
+}
+
+static void await_input(struct contract *ct)
+{
+    contract_say("waiting for a key");
+    while (contract_wait_irq() != ct->platform.uart_intid) {
+    }
+    hal_irq_end(ct->platform.uart_intid, true);
+}
+
+/* One CPU enables it, then nobody else has it. */
+static const char *give_to(struct smp *smp, unsigned owner)
+{
+    const char *failure;
+
+    smp->worker[owner].next = job_enable;
+    failure = smp_go(smp);
+    for (unsigned cpu = 0; cpu < smp->nr_cpus; cpu++)
+        smp->worker[cpu].next = cpu == owner ? NULL : job_quiet;
+    return failure != NULL ? failure : smp_go(smp);
+}
+
+static const char *take_from(struct smp *smp, unsigned owner)
+{
+    smp->worker[owner].next = job_disable;
+    return smp_go(smp);
+}
+
+void smp_check_spi(struct smp *smp)
+{
+    const char *failure = NULL;
+    char key = 0;
+
+    if (smp->ct->platform.uart.size == 0)
+        return;
+    await_input(smp->ct);
+    for (unsigned cpu = smp->nr_cpus; cpu-- > 0 && failure == NULL;)
+        failure = give_to(smp, cpu);
+    smp_result(smp, failure, "an SPI goes from CPU to CPU while it is pending");
+    for (unsigned cpu = 0; cpu < smp->nr_cpus && failure == NULL; cpu++) {
+        failure = take_from(smp, cpu);
+        failure = failure != NULL ? failure : give_to(smp, (cpu + 1) % smp->nr_cpus);
+    }
+    smp_result(smp, failure, "and while it is off");
+    contract_eq(smp->ct, hal_console_read(&key, 1), 1, "the console has a key");
+    contract_eq(smp->ct, (unsigned char)key, 'k', "the one that was typed");
+    smp_result(smp, smp_go_all(smp, 0, job_quiet), "and its interrupt is gone");
 }
