@@ -8,7 +8,7 @@
 #include <stdlib.h>
 
 #define TIMER   27u
-#define HW_BASE 100u /* physical INTID of the timer of vCPU n: HW_BASE + n */
+#define HW_BASE 20u /* physical INTID of the timer of vCPU n: HW_BASE + n */
 #define NR_USED 16u
 #define DEPTH   32u
 
