@@ -84,7 +84,8 @@ struct panic_frame {
     uint64_t vector; /* 0..7: entry of the vector table */
 };
 _Noreturn void panic_exception(const struct panic_frame *frame);
-/* panic.c: another CPU is printing a report, so that this one must not write to the console. */
+/* panic.c: another CPU is printing a report, so that this one must neither write to the console nor
+ * end the machine. */
 bool panic_is_elsewhere(void);
 /* Does nothing until that report has led to the machine's end. */
 _Noreturn void panic_await_end(void);

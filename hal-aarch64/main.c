@@ -163,11 +163,14 @@ void hal_smc(struct smc_regs *regs)
     regs->x[7] = x7;
 }
 
-/* After a panic the machine is powered off too: that is what whoever watches it notices. */
+/* After a panic the machine is powered off too: that is what whoever watches it notices. A report
+ * that another CPU is printing is not cut off. */
 _Noreturn void hal_halt(enum hal_halt_reason reason)
 {
     struct smc_regs regs = {.x = {reason == HAL_HALT_RESET ? PSCI_SYSTEM_RESET : PSCI_SYSTEM_OFF}};
 
+    if (panic_is_elsewhere())
+        panic_await_end();
     hal_smc(&regs);
     for (;;)
         __asm__ volatile("wfi");

@@ -89,6 +89,28 @@ CASE(irqchip, split_end_and_deactivation)
     irqchip_deactivate(&chip, 0, 1); /* is not active */
 }
 
+CASE(irqchip, made_active_it_is_held_back)
+{
+    struct irqchip before;
+
+    enable(0, 27);
+    enable(1, 27);
+    irqchip_set_level(&chip, 0, 27, true);
+    irqchip_set_level(&chip, 1, 27, true);
+    cr_assert(irqchip_activate(&chip, 1, 27));
+    cr_assert_not(irqchip_signals(&chip, 1));
+    cr_assert_eq(irqchip_ack(&chip, 0), 27, "the other CPU's is another");
+    cr_assert_not(irqchip_activate(&chip, 0, 27), "acknowledged, and not ended");
+    cr_assert(irqchip_end(&chip, 0, 27, true));
+    irqchip_deactivate(&chip, 1, 27);
+    cr_assert_eq(irqchip_ack(&chip, 1), 27);
+    before = chip;
+    cr_assert_not(irqchip_activate(&chip, 0, 15), "an SGI");
+    cr_assert_not(irqchip_activate(&chip, 0, 32), "an SPI");
+    cr_assert_not(irqchip_activate(&chip, 0, NONE));
+    cr_assert_eq(memcmp(&before, &chip, sizeof(chip)), 0);
+}
+
 CASE(irqchip, lowest_first)
 {
     static const uint32_t intids[] = {287, 64, 33, 32, 31, 16};
@@ -185,7 +207,7 @@ static void step(uint64_t *seed)
     bool flag = (r >> 62) % 2 != 0;
     struct source *s = source_of(cpu, intid);
 
-    switch ((r >> 48) % 6) {
+    switch ((r >> 48) % 7) {
     case 0:
         cr_assert_eq(irqchip_enable(&chip, cpu, intid, flag), HV_OK);
         s->enabled = flag;
@@ -217,6 +239,11 @@ static void step(uint64_t *seed)
             source_of(cpu, intid)->active &= r % 2 == 0;
             running[cpu] = NONE;
         }
+        return;
+    case 5:
+        flag = intid >= 16 && intid < 32 && intid != running[cpu];
+        cr_assert_eq(irqchip_activate(&chip, cpu, intid), flag);
+        s->active = s->active || flag;
         return;
     default:
         irqchip_deactivate(&chip, cpu, intid);

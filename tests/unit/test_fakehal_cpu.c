@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
-/* hal_cpu_start() and hal_cpu_stop() of the double. */
+/* The double: hal_cpu_start(), hal_cpu_stop(), and what moves with a vCPU. */
 #include "base/check.h"
 #include "cases.h"
 #include "fakehal/fakehal.h"
@@ -148,6 +148,48 @@ CASE(fakehal_cpu, breaking_the_contract_fails_the_test)
     }
     setup();
     cr_expect_eq(fakehal_catch(stop, NULL), FAKEHAL_STOPPED);
+}
+
+/* --- For vCPUs that move --- */
+
+static void activate(void *ctx)
+{
+    hal_irq_activate(*(const uint32_t *)ctx);
+}
+
+CASE(fakehal_cpu, interrupt_made_active)
+{
+    uint32_t none[] = {15, 32, 1023}, timer = 27;
+
+    hal_irq_activate(timer);
+    fakehal_irq_pend(0, timer);
+    cr_expect_eq(hal_irq_ack(), HAL_INTID_NONE);
+    hal_cpu_kick(0);
+    cr_expect_eq(hal_irq_ack(), HAL_INTID_KICK, "no priority runs for it");
+    hal_irq_end(HAL_INTID_KICK, true);
+    hal_irq_deactivate(timer);
+    cr_expect_eq(hal_irq_ack(), timer);
+    cr_expect(fakehal_expect_fail(activate, &timer), "acknowledged, and not ended");
+    hal_irq_end(timer, false);
+    hal_irq_activate(timer);
+    cr_expect_eq(fakehal()->count[FAKEHAL_IRQ_ACTIVATE], 2);
+    for (unsigned i = 0; i < 3; i++)
+        cr_expect(fakehal_expect_fail(activate, &none[i]), "%u is no PPI", none[i]);
+    cr_expect(fakehal()->cpu[0].active[timer] && !fakehal()->cpu[1].active[timer]);
+}
+
+CASE(fakehal_cpu, translations_of_this_cpu_and_of_all)
+{
+    const struct s2_tag tag = {.vttbr = UINT64_C(7) << 48, .vtcr = 5};
+
+    fakehal()->self = 1;
+    hal_tlbi_local(&tag);
+    hal_tlbi_all();
+    cr_assert_eq(fakehal()->log_len, 2);
+    cr_expect_eq(fakehal_log(0)->kind, FAKEHAL_TLBI_LOCAL);
+    cr_expect_eq(fakehal_log(0)->cpu, 1);
+    cr_expect_eq(fakehal_log(0)->tag.vttbr, tag.vttbr);
+    cr_expect_eq(fakehal_log(1)->kind, FAKEHAL_TLBI_ALL);
 }
 
 CASES_RUN(fakehal_cpu, setup, NULL)
