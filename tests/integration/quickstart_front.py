@@ -174,6 +174,8 @@ def arguments():
         check(f" {words} " in given, f"{words} is not in {given}")
     given = arguments_of("--cmd", "true")
     check(" --no-input " in given and "--input-raw" not in given and " --vms 1 " in given, given)
+    check("--console" not in given, given)
+    check(" --console lines " in arguments_of("--cmd", "true", "--vms", "2"), "a console with parts of lines")
 
 
 SOURCE = """/dts-v1/;
@@ -214,7 +216,7 @@ def normal_form(blob):
 def two_makers():
     """ci/bundle and halcyon-sim --write-bundle agree."""
     cases = [[], ["--smp", "3"], ["--vms", "2"],
-             ["--vms", "3", "--weights", "1,2,1000", "--vmids", "7", "--log", "warn", "--memory", "64M"]]
+             ["--vms", "3", "--weights", "1,2,1000", "--vmids", "7", "--log", "warn", "--memory", "64M", "--console", "lines"]]
     with halcyon.scratch() as directory:
         for name in ("kernel", "initrd"):
             (directory / name).write_bytes(name.encode())
