@@ -108,11 +108,13 @@ static bool write_vm(struct tree *tree, const struct sim_options *options, unsig
 
 static void write_settings(struct tree *tree, const struct sim_options *options)
 {
-    if (options->log == NULL && options->vmids == 0)
+    if (options->log == NULL && options->console == NULL && options->vmids == 0)
         return;
     tree_begin(tree, "halcyon");
     if (options->log != NULL)
         tree_string(tree, "log", options->log);
+    if (options->console != NULL)
+        tree_string(tree, "console", options->console);
     if (options->vmids != 0)
         tree_u32(tree, "vmids", options->vmids);
     tree_end(tree);

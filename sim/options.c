@@ -42,6 +42,7 @@ static const struct option_row {
     [OPT_VMS] = {"vms", CALL(options_set_vms)},
     [OPT_WEIGHTS] = {"weights", CALL(options_set_weights)},
     [OPT_VMIDS] = {"vmids", CALL(options_set_vmids)},
+    [OPT_CONSOLE] = {"console", CALL(options_set_console)},
     [OPT_MEMORY] = {"memory", CALL(options_set_memory)},
     [OPT_LOG] = {"log", CALL(options_set_log)},
     [OPT_PCPUS] = {"pcpus", CALL(options_set_pcpus)},

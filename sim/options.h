@@ -34,6 +34,7 @@ struct sim_options {
     const char *initrd;
     const char *append; /* never NULL */
     const char *log;
+    const char *console; /* /halcyon console */
     uint64_t memory;     /* of each VM made from --kernel: a multiple of 4 KiB, from 1 MiB on */
     unsigned smp;        /* its vCPUs, 1..MACHINE_MAX_VCPUS */
     unsigned vms;        /* how many, 1..HV_MAX_VMS */

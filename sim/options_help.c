@@ -26,6 +26,8 @@ static const char help_text[] =
     "  --vms N              as many like VMs, vm0, vm1 and so on (1, which is linux)\n"
     "  --weights A,B,...    a weight for each: its share of CPU time (100)\n"
     "  --vmids N            use at most N VMIDs\n"
+    "  --console MODE       what is shown of several VMs: prefix, focus or lines\n"
+    "                       (prefix; docs/bundle.md)\n"
     "  --disk F             refused: there is no disk device yet\n"
     "  --log LEVELS         what the hypervisor says: error, warn, notice, info or\n"
     "                       debug, and modules' own, as in warn,vgic=debug\n"

@@ -16,6 +16,7 @@ enum option_id {
     OPT_VMS,
     OPT_WEIGHTS,
     OPT_VMIDS,
+    OPT_CONSOLE,
     OPT_MEMORY,
     OPT_LOG,
     OPT_PCPUS,
@@ -65,6 +66,7 @@ bool options_set_smp(struct options_parse *p, const char *text);
 bool options_set_vms(struct options_parse *p, const char *text);
 bool options_set_weights(struct options_parse *p, const char *text);
 bool options_set_vmids(struct options_parse *p, const char *text);
+bool options_set_console(struct options_parse *p, const char *text);
 bool options_set_memory(struct options_parse *p, const char *text);
 bool options_set_log(struct options_parse *p, const char *text);
 bool options_refuse_disk(struct options_parse *p, const char *text);

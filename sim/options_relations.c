@@ -26,6 +26,8 @@ static const struct relation_row {
     {OPT_VMS, NEEDS, OPT_KERNEL, "it goes with --kernel F; a bundle has a node for each VM"},
     {OPT_WEIGHTS, NEEDS, OPT_KERNEL, "it goes with --kernel F; in a bundle it is `weight`"},
     {OPT_VMIDS, NEEDS, OPT_KERNEL, "it goes with --kernel F; in a bundle it is /halcyon `vmids`"},
+    {OPT_CONSOLE, NEEDS, OPT_KERNEL,
+     "it goes with --kernel F; in a bundle it is /halcyon `console`"},
     {OPT_LOG, NEEDS, OPT_KERNEL, "it goes with --kernel F; in a bundle it is /halcyon `log`"},
     {OPT_PCPUS, EXCLUDES, OPT_RESTORE, "the snapshot says how many CPUs there are: leave it out"},
     {OPT_CPU, EXCLUDES, OPT_RESTORE, "the snapshot says which CPU it is: leave it out"},

@@ -194,6 +194,19 @@ bool options_set_vmids(struct options_parse *p, const char *text)
     return true;
 }
 
+bool options_set_console(struct options_parse *p, const char *text)
+{
+    static const char *const modes[] = {"prefix", "focus", "lines"};
+
+    for (size_t i = 0; i < ARRAY_LEN(modes); i++) {
+        if (strcmp(text, modes[i]) == 0) {
+            p->out->console = text;
+            return true;
+        }
+    }
+    return options_refuse(p, "--console %s: must be prefix, focus or lines", text);
+}
+
 /* Whether there is one for each VM, --vms may still have to say. */
 bool options_set_weights(struct options_parse *p, const char *text)
 {

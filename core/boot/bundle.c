@@ -40,6 +40,7 @@ static hv_err read_console(struct bundle_parser *p, const struct bundle_prop *pr
     static const char *const modes[] = {
         [HV_CONSOLE_PREFIX] = "prefix",
         [HV_CONSOLE_FOCUS] = "focus",
+        [HV_CONSOLE_LINES] = "lines",
     };
     const char *value = "";
     hv_err err = bundle_get_string(p, prop, &value);
@@ -52,7 +53,8 @@ static hv_err read_console(struct bundle_parser *p, const struct bundle_prop *pr
             return HV_OK;
         }
     }
-    return bundle_refuse(p, HV_ERR_FORMAT, "%s: must be \"prefix\" or \"focus\"", prop->text);
+    return bundle_refuse(p, HV_ERR_FORMAT, "%s: must be \"prefix\", \"focus\" or \"lines\"",
+                         prop->text);
 }
 
 static hv_err read_no_escape(struct bundle_parser *p, const struct bundle_prop *prop, void *target)

@@ -268,7 +268,7 @@ void console_port_write(struct console_port *port, const char *text, size_t len)
         put(console, text, len);
     else if (console->mode == HV_CONSOLE_FOCUS)
         keep(port, text, len);
-    else if (focused)
+    else if (focused && console->mode == HV_CONSOLE_PREFIX)
         put_focused(console, text, len);
     else
         collect(port, text, len);
@@ -298,11 +298,12 @@ void console_show_kept(struct console *console)
         if (console->raw) {
             say_lost(port);
             drain(port, put);
-        } else if (console->mode == HV_CONSOLE_PREFIX && port != focus) {
+        } else if (console->mode == HV_CONSOLE_LINES ||
+                   (console->mode == HV_CONSOLE_PREFIX && port != focus)) {
             put_kept_lines(port, false);
         }
     }
-    if (focus == NULL)
+    if (focus == NULL || (console->mode == HV_CONSOLE_LINES && !console->raw))
         return;
     say_lost(focus);
     show_open(console);

@@ -45,6 +45,7 @@ struct vm_config {
 enum hv_console_mode {
     HV_CONSOLE_PREFIX, /* whole lines of all guests, each with its VM's name */
     HV_CONSOLE_FOCUS,  /* the guest in focus, as it is */
+    HV_CONSOLE_LINES,  /* as PREFIX, and the one in focus is no exception: whole lines only */
 };
 
 struct hv_config {

@@ -40,7 +40,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     memcpy(blob, data, size);
     if (bundle_parse(blob, size, &config, reason) == HV_OK) {
         if (config.nr_vms == 0 || config.nr_vms > HV_MAX_VMS || config.pcpus > 64 ||
-            config.vmids > HV_MAX_VMIDS || config.vmids == 1 || config.console > HV_CONSOLE_FOCUS)
+            config.vmids > HV_MAX_VMIDS || config.vmids == 1 || config.console > HV_CONSOLE_LINES)
             abort();
         for (uint32_t i = 0; i < config.nr_vms; i++)
             use(&config.vm[i]);

@@ -346,7 +346,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     fakehal()->platform.uart_intid = INTID;
     fakehal()->cpu[0].enabled[INTID] = true;
     w->hv_config.nr_vms = (flags & 1) != 0 ? 1 : VMS;
-    w->hv_config.console = (flags & 2) != 0 ? HV_CONSOLE_FOCUS : HV_CONSOLE_PREFIX;
+    w->hv_config.console = (flags & 2) != 0    ? HV_CONSOLE_FOCUS
+                           : (flags & 16) != 0 ? HV_CONSOLE_LINES
+                                               : HV_CONSOLE_PREFIX;
     w->hv_config.no_escape = (flags & 12) == 0;
     w->model.escape = !w->hv_config.no_escape;
     w->model.focus = w->model.wanted = -1;

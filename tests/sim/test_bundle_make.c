@@ -100,11 +100,13 @@ CASE(bundle_make, several)
     options.nr_weights = 3;
     memcpy(options.weights, (const unsigned[]){1, 2, 1000}, 3 * sizeof(unsigned));
     options.vmids = 2;
+    options.console = "lines";
     scratch_write(options.kernel, "k", 1);
     scratch_write(options.initrd, "rd", 2);
     cr_assert(bundle_make(&options, &blob, reason), "%s", reason);
     parse();
     cr_expect_eq(config.vmids, 2);
+    cr_expect_eq(config.console, HV_CONSOLE_LINES);
     cr_expect_eq(facts.memory, UINT64_C(0x18000000));
     for (unsigned i = 0; i < 3; i++) {
         cr_expect_str_eq(config.vm[i].name, names[i]);

@@ -111,6 +111,9 @@ CASE(options, every_value)
     cr_expect_eq(options.weights[1], 16);
     cr_expect_eq(options.weights[2], 1000);
     cr_expect_eq(options.vmids, 65535);
+    cr_expect_null(options.console);
+    ACCEPT("--kernel=K", "--console", "lines");
+    cr_expect_str_eq(options.console, "lines");
     ACCEPT("--kernel=K", "--weights=5", "--vms=16",
            "--weights=1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16");
     cr_expect_eq(options.nr_weights, 16, "the last word counts");
@@ -168,6 +171,7 @@ CASE(options, values_refused)
     REFUSE("--vmids 1: must be a number from 2 to 65535", "--kernel=K", "--vmids=1");
     REFUSE("from 2 to 65535", "--kernel=K", "--vmids=65536");
     REFUSE("from 2 to 65535", "--kernel=K", "--vmids=many");
+    REFUSE("--console raw: must be prefix, focus or lines", "--kernel=K", "--console=raw");
     REFUSE("--weights 0: must be numbers from 1 to 1000", "--kernel=K", "--weights=0");
     REFUSE("numbers from 1 to 1000", "--kernel=K", "--weights=1001");
     REFUSE("numbers from 1 to 1000", "--kernel=K", "--weights=");
@@ -222,6 +226,7 @@ CASE(options, combinations_refused)
     REFUSE("`memory-size`", "B", "--memory=1G");
     REFUSE("a node for each VM", "B", "--vms=2");
     REFUSE("`weight`", "B", "--weights=2");
+    REFUSE("/halcyon `console`", "B", "--console=lines");
     REFUSE("/halcyon `vmids`", "B", "--vmids=2");
     REFUSE("--input-raw with --no-input: ", "B", "--input-raw", "--no-input");
     REFUSE("--input-raw with --replay: ", "B", "--input-raw", "--replay=P");
@@ -300,12 +305,12 @@ CASE(options, help_and_version)
 CASE(options, help_names_every_option)
 {
     static const char *const names[] = {
-        "kernel",   "initrd",       "append",      "memory",        "smp",    "disk",
-        "log",      "write-bundle", "restore",     "pcpus",         "cpu",    "machine-memory",
-        "seed",     "no-input",     "max-insns",   "trace",         "record", "replay",
-        "snapshot", "snapshot-at",  "snapshot-on", "snapshot-quit", "stats",  "hash",
-        "help",     "version",      "input-on",    "bundle",        "vms",    "weights",
-        "vmids",    "input-raw",    "control",     "control-on"};
+        "kernel",   "initrd",       "append",      "memory",        "smp",       "disk",
+        "log",      "write-bundle", "restore",     "pcpus",         "cpu",       "machine-memory",
+        "seed",     "no-input",     "max-insns",   "trace",         "record",    "replay",
+        "snapshot", "snapshot-at",  "snapshot-on", "snapshot-quit", "stats",     "hash",
+        "help",     "version",      "input-on",    "bundle",        "vms",       "weights",
+        "vmids",    "input-raw",    "console",     "control",       "control-on"};
     char word[32];
 
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {

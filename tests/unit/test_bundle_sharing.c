@@ -29,13 +29,16 @@ CASE(bundle_sharing, settings_of_the_hypervisor)
     cr_expect_eq(out.console, HV_CONSOLE_PREFIX);
     cr_expect_eq(out.pcpus, 1);
     cr_expect_eq(out.vmids, 2);
+    tree_string("/halcyon", "console", "lines");
+    EXPECT_OK();
+    cr_expect_eq(out.console, HV_CONSOLE_LINES);
 }
 
 CASE(bundle_sharing, bad_settings)
 {
     expect_bad("/halcyon", "console", "", 0, HV_ERR_FORMAT, "/halcyon: console: not one string");
     expect_bad("/halcyon", "console", "raw", 4, HV_ERR_FORMAT,
-               "/halcyon: console: must be \"prefix\" or \"focus\"");
+               "/halcyon: console: must be \"prefix\", \"focus\" or \"lines\"");
     expect_bad("/halcyon", "console", "focus\0", 7, HV_ERR_FORMAT,
                "/halcyon: console: not one string");
     expect_bad("/halcyon", "no-escape", "\0\0\0\1", 4, HV_ERR_FORMAT,
