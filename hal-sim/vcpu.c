@@ -12,6 +12,16 @@ static struct engine *engine_self(const struct sim_machine *machine)
     return sim_host()->engine[machine->self];
 }
 
+/* What the owner of a vCPU has for itself, for who looks for races. `config` is core's to write.
+ * all: not merely what is in memory while it is loaded. */
+static void own_state(const struct arch_vcpu *vcpu, bool all, const void *where)
+{
+    race_access(vcpu, offsetof(struct arch_vcpu, config), true, where);
+    race_access(&vcpu->config, sizeof(vcpu->config), false, where);
+    if (all)
+        race_access(vcpu->sys, sizeof(*vcpu) - offsetof(struct arch_vcpu, sys), true, where);
+}
+
 /* --- Loading --- */
 
 void hal_vcpu_load(struct arch_vcpu *vcpu)
@@ -21,7 +31,7 @@ void hal_vcpu_load(struct arch_vcpu *vcpu)
 
     HV_CHECK(cpu->loaded == NULL);
     explore_point(__builtin_return_address(0));
-    race_access(vcpu, sizeof(*vcpu), true, __builtin_return_address(0));
+    own_state(vcpu, true, __builtin_return_address(0));
     cpu->loaded = vcpu;
     cpu->gic = vcpu->gic;
     cpu->gic.vmcr = vcpuif_vmcr_implemented(cpu->gic.vmcr);
@@ -45,7 +55,7 @@ void hal_vcpu_put(struct arch_vcpu *vcpu)
 
     HV_CHECK(cpu->loaded == vcpu);
     explore_point(__builtin_return_address(0));
-    race_access(vcpu, sizeof(*vcpu), true, __builtin_return_address(0));
+    own_state(vcpu, true, __builtin_return_address(0));
     engine_save(engine_self(machine), vcpu);
     vcpu->gic = cpu->gic;
     vcpu->sys[ARCH_CNTV_CTL_EL0] = vtimer_ctl(machine, cpu);
@@ -263,7 +273,7 @@ void hal_vcpu_run(struct arch_vcpu *vcpu, struct arch_exit *exit)
     locks_expect_none("hal_vcpu_run()");
     explore_point(__builtin_return_address(0));
     explore_progress();
-    race_access(vcpu, offsetof(struct arch_vcpu, sys), true, __builtin_return_address(0));
+    own_state(vcpu, false, __builtin_return_address(0));
     sim_cpu_self(machine)->time_readings = 0;
     machine->stats.exits++;
     check_progress(machine, sim_cpu_self(machine));

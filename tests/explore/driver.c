@@ -187,6 +187,7 @@ bool driver_run(const struct driver *driver, const char *test, uint64_t first, u
     for (uint64_t seed = first; seed - first < runs; seed++)
         if (!run_seed(driver, test, seed, machine)) {
             (void)printf("%s: FAILED, seed %llu\n", test, (unsigned long long)seed);
+            (void)fflush(stdout);
             sim_machine_destroy(machine);
             return false;
         }
@@ -196,5 +197,6 @@ bool driver_run(const struct driver *driver, const char *test, uint64_t first, u
     (void)printf("%s: passed, %llu runs from seed %llu, %.0f a second\n", test,
                  (unsigned long long)runs, (unsigned long long)first,
                  seconds > 0 ? (double)runs / seconds : 0.0);
+    (void)fflush(stdout); /* a run's process has a copy of what is not written */
     return true;
 }

@@ -21,6 +21,7 @@ static const struct guest_test {
 } tests[] = {
     {"guest-sgi", "sgi.bin", "1", 2},
     {"guest-wfi", "wfi.bin", "1", 2},
+    {"guest-psci-race", "psci-race.bin", "4", 4},
 };
 
 static void set_seed(uint64_t seed)

@@ -32,7 +32,7 @@ MUTATIONS = [
     Mutation("pl011", "the UART's registers are accessed without its lock",
              "core/dev/pl011.c", ["pl011_commit", "pl011_poll", "access_locked"], "pl011"),
     Mutation("console-log", "a log line is written to the console without its lock",
-             "core/dev/console.c", ["console_log_write"], "console"),
+             "core/dev/console.c", ["console_print"], "console"),
     Mutation("console-guest", "a guest writes to the console without its lock",
              "core/dev/console.c", ["console_guest_write"], "console"),
     Mutation("log", "log lines are stamped and written in no order",

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
-/* Log lines from all CPUs, between the words of guests: each line is whole and on a line of its
+/* Log lines from all CPUs, between the words of guests, as the focus changes: each line is whole and on a line of its
  * own, those of one CPU are in their order, and their time never goes back. */
 #include "base/fmt.h"
-#include "dev/pl011.h"
+#include "dev/console.h"
 #include "explore/explore.h"
 #include "explore/tests.h"
 #include "hal/hal.h"
@@ -16,14 +16,23 @@
 /* A CPU of the simulator that has read the time so often waits: from then on time passes. */
 #define READINGS 100u
 
-static struct vm vm;
+static struct vm vm[CPUS];
+static struct vm_config config[CPUS];
 static struct pl011 uart[CPUS];
+static struct console_port port[CPUS];
 
+/* One VM a CPU; by the seed, all guests' lines with their names, or the output of one as it is. */
 static void prepare(struct world *w)
 {
-    vm.hv = &w->hv;
-    for (unsigned cpu = 0; cpu < CPUS; cpu++)
-        uart[cpu].vm = &vm;
+    console_set_mode(w->hv.console,
+                     explore_plan.seed % 2 == 0 ? HV_CONSOLE_PREFIX : HV_CONSOLE_FOCUS);
+    for (unsigned cpu = 0; cpu < CPUS; cpu++) {
+        (void)fmt_snprintf(config[cpu].name, sizeof(config[cpu].name), "vm%u", cpu);
+        vm[cpu].hv = &w->hv;
+        vm[cpu].config = &config[cpu];
+        uart[cpu].vm = &vm[cpu];
+        console_attach(w->hv.console, &port[cpu], &uart[cpu]);
+    }
 }
 
 static void work(struct world *w, unsigned cpu, uint64_t *random)
@@ -37,8 +46,10 @@ static void work(struct world *w, unsigned cpu, uint64_t *random)
         for (uint64_t words = explore_pick(random, 3); words > 0; words--) {
             bool newline = explore_pick(random, 4) == 0;
             (void)fmt_snprintf(word, sizeof(word), "(guest%u)%s", cpu, newline ? "\r\n" : "");
-            console_guest_write(&uart[cpu], word, strlen(word));
+            console_guest_write(&port[cpu], word, strlen(word));
         }
+        if (explore_pick(random, 6) == 0)
+            console_set_focus(w->hv.console, &port[explore_pick(random, CPUS)]);
     }
 }
 

@@ -21,6 +21,7 @@ static struct vgic_cpu gic_cpu[CPUS];
 static struct vgic_irq gic_spi[SPIS];
 static struct arch_vcpu vcpus[CPUS];
 
+static _Atomic bool spi_pulsed[SPIS]; /* somebody moves its line: no other edge meanwhile */
 static _Atomic bool spi_raised[SPIS];
 static _Atomic bool sgi_raised[CPUS][GIC_NR_SGIS];
 static _Atomic unsigned nr_raised;
@@ -89,11 +90,14 @@ static void finish(struct world *w)
 
 static void raise_spi(unsigned n)
 {
-    if (atomic_exchange(&spi_raised[n], true))
+    if (atomic_exchange(&spi_pulsed[n], true))
         return;
-    atomic_fetch_add(&nr_raised, 1);
-    vgic_set_level(&gic, 0, GIC_FIRST_SPI + n, true);
-    vgic_set_level(&gic, 0, GIC_FIRST_SPI + n, false);
+    if (!atomic_exchange(&spi_raised[n], true)) {
+        atomic_fetch_add(&nr_raised, 1);
+        vgic_set_level(&gic, 0, GIC_FIRST_SPI + n, true);
+        vgic_set_level(&gic, 0, GIC_FIRST_SPI + n, false);
+    }
+    atomic_store(&spi_pulsed[n], false);
 }
 
 static void raise_sgi(unsigned cpu, unsigned to, unsigned n)
