@@ -8,4 +8,7 @@
  * at `dtb`; 0 if none. */
 uint64_t fdt_ram_end(uint64_t dtb);
 
+/** /chosen's bootargs; "" if there are none. */
+const char *fdt_bootargs(uint64_t dtb);
+
 #endif

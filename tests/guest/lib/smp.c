@@ -114,6 +114,16 @@ int64_t smp_power_on(unsigned cpu)
     return psci_call(PSCI_CPU_ON, smp_affinity(cpu), (uint64_t)smp_entry, (uint64_t)boot);
 }
 
+uint64_t smp_entry_point(void)
+{
+    return (uint64_t)smp_entry;
+}
+
+uint64_t smp_context(unsigned cpu)
+{
+    return (uint64_t)&smp_boot[cpu];
+}
+
 void smp_main(void)
 {
     struct smp_work *work = &smp_work[smp_self()];

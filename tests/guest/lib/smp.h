@@ -37,6 +37,12 @@ unsigned smp_count(void);
  * TCR, TTBR0) of the caller. Returns what PSCI does. The CPU may not have got there yet. */
 int64_t smp_power_on(unsigned cpu);
 
+/** Entry point and context with which a CPU comes to wait for tasks, or to begin again the one that
+ * it has not done: for other calls than CPU_ON that take both. smp_power_on() has to have been
+ * called for the CPU before. */
+uint64_t smp_entry_point(void);
+uint64_t smp_context(unsigned cpu);
+
 /** Powers CPUs 1 to cpus - 1 on and waits until they take tasks; ends the program if one does not
  * start. */
 void smp_start(unsigned cpus);

@@ -2,6 +2,7 @@
 #include "lib/sys.h"
 
 #include "lib/fdt.h"
+#include "lib/string.h"
 #include "lib/tap.h"
 
 static uint64_t boot_dtb;
@@ -40,6 +41,27 @@ uint64_t sys_random(uint64_t *state)
 uint64_t sys_ram_end(void)
 {
     return fdt_ram_end(boot_dtb);
+}
+
+uint64_t sys_argument(const char *name, uint64_t otherwise)
+{
+    size_t length = strlen(name);
+    const char *at = fdt_bootargs(boot_dtb);
+
+    while (*at != '\0') {
+        if (strncmp(at, name, length) == 0 && at[length] == '=') {
+            uint64_t value = 0;
+            for (at += length + 1; *at >= '0' && *at <= '9'; at++) {
+                value = 10 * value + (uint64_t)(*at - '0');
+            }
+            return value;
+        }
+        while (*at != '\0' && *at != ' ') {
+            at++;
+        }
+        at += *at == ' ' ? 1 : 0;
+    }
+    return otherwise;
 }
 
 void sys_sync_code(uint64_t start, uint64_t size)

@@ -121,6 +121,10 @@ uint64_t sys_random(uint64_t *state);
 /** First byte after RAM as the devicetree's /memory node says; 0 when there is no such node. */
 uint64_t sys_ram_end(void);
 
+/** The decimal number after `name=` among the words of the command line; `otherwise` if it is not
+ * there. */
+uint64_t sys_argument(const char *name, uint64_t otherwise);
+
 /** Makes freshly written instructions in [start, start + size) visible to instruction fetch. */
 void sys_sync_code(uint64_t start, uint64_t size);
 
