@@ -86,6 +86,8 @@ static void load(struct pcpu *pcpu, struct vcpu *vcpu)
     vgic_load(&vm->vgic, vcpu->index);
     hal_vcpu_load(&vcpu->arch);
     pcpu->loaded = vcpu;
+    if (vcpu->power == VCPU_POWER_PENDING)
+        atomic_store(&vcpu->power, VCPU_POWER_ON);
 }
 
 /* A vCPU runs again that PSCI had suspended. */
