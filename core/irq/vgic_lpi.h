@@ -14,13 +14,14 @@
 #define VGIC_INTID_BITS 16u
 #define VGIC_MAX_LPIS   ((UINT32_C(1) << VGIC_INTID_BITS) - GIC_FIRST_LPI)
 
-/* `irq` is guarded by vgic->lock, and so is `wait`; the others by its.lock. */
+/* Guarded by vgic->lock; `config` and `known` are written with its.lock held too, so that either
+ * will do to read them. */
 struct vgic_lpi {
     struct vgic_irq irq;   /* first: see vgic_lpi_of() */
     struct list_node wait; /* in cpu[irq.cpu].lpi_wait[slot], or alone */
-    uint8_t slot;
-    uint8_t config; /* its byte of the configuration table, as last read */
-    bool known;     /* `config` has been read */
+    uint8_t slot;          /* as long as it waits */
+    uint8_t config;        /* its byte of the configuration table, as last read */
+    bool known;            /* `config` has been read */
 };
 
 #define VGIC_LPIS_PER_CHUNK ((uint32_t)((PAGE_SIZE - sizeof(pa_t)) / sizeof(struct vgic_lpi)))

@@ -244,6 +244,23 @@ CASE(its, tables_outside_of_memory)
     guest_takes(0, 8210);
 }
 
+CASE(its, tables_that_can_only_be_read)
+{
+    uint64_t entry = ((const uint64_t *)guest(ITT(0)))[3];
+    ((uint64_t *)guest(RAM + 0x380000))[2] = entry; /* forged */
+    cr_assert_eq(
+        s2_map(&its_s2, ipa(HOLE), pa(GUEST_BASE + 0x380000), 0x1000, S2_READ, S2_MEM_NORMAL),
+        HV_OK);
+    cr_assert(cmd_mapd(9, HOLE, 5, true));
+    cr_assert(cmd_int(9, 2));
+    guest_takes(0, LPI_A);
+    cr_expect_not(cmd_mapti(9, 3, 8300, 0));
+    cr_expect_not(cmd_movi(9, 2, 1));
+    cr_expect_not(cmd_discard(9, 2));
+    cr_assert(cmd_int(9, 2));
+    guest_takes(0, LPI_A);
+}
+
 /* All tables on top of each other, and of the queue: nonsense, but no harm. */
 CASE(its, tables_that_overlap)
 {

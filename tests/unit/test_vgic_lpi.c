@@ -392,6 +392,21 @@ CASE(vgic_lpi, pending_table_beyond_the_quota)
     cr_expect_gt(guest_drains(0), 100u, "what there was room for");
 }
 
+CASE(vgic_lpi, no_page_for_the_first_one)
+{
+    restart(1);
+    enable_lpis(0);
+    enable_its();
+    cr_assert(cmd_mapc(0, 0, true));
+    cr_assert(cmd_mapd(DEV, ITT(0), 5, true));
+    cr_assert(cmd_movall(0, 0), "there is nothing to move");
+    page_pool_fail_nth(&its_pool, 1);
+    cr_expect_not(cmd_mapti(DEV, 0, 8192, 0));
+    page_pool_fail_nth(&its_pool, 2);
+    cr_expect_not(cmd_mapti(DEV, 0, 8192, 0));
+    cr_expect(cmd_mapti(DEV, 0, 8192, 0));
+}
+
 /* The ITS is set up before the redistributor. */
 CASE(vgic_lpi, enabled_after_it_was_mapped)
 {

@@ -7,7 +7,6 @@
 #include "lib/tap.h"
 #include "lib/timer.h"
 
-#define GITS_BASE    0x08080000UL
 #define GITS_CTLR    (GITS_BASE + 0x00)
 #define GITS_TYPER   (GITS_BASE + 0x08)
 #define GITS_CBASER  (GITS_BASE + 0x80)
