@@ -139,6 +139,14 @@ void vgic_irq_dequeue(struct vgic *vgic, struct vgic_irq *irq)
     list_remove(&irq->queue);
 }
 
+static bool irq_join_target(struct vgic *vgic, struct vgic_irq *irq)
+{
+    if (irq->target == VGIC_NO_CPU || !vgic_irq_is_wanted(irq))
+        return false;
+    vgic_irq_enqueue(vgic, irq, irq->target);
+    return true;
+}
+
 static bool irq_is_in_play(struct vgic *vgic, struct vgic_irq *irq, unsigned by)
 {
     if (vgic_irq_is_queued(irq)) {
@@ -149,17 +157,18 @@ static bool irq_is_in_play(struct vgic *vgic, struct vgic_irq *irq, unsigned by)
         if (irq->target == irq->cpu)
             return true;
         vgic_irq_dequeue(vgic, irq);
-    }
-    if (!vgic_irq_is_wanted(irq))
-        return false;
-    if (irq->any) {
+    } else if (irq->any && vgic_irq_is_wanted(irq)) {
         irq->target = VGIC_NO_CPU;
         vgic_irq_choose(vgic, irq, by);
     }
-    if (irq->target == VGIC_NO_CPU)
-        return false;
-    vgic_irq_enqueue(vgic, irq, irq->target);
-    return true;
+    return irq_join_target(vgic, irq);
+}
+
+void vgic_irq_hand_over(struct vgic *vgic, struct vgic_irq *irq, unsigned by)
+{
+    list_remove(&irq->queue);
+    if (irq_join_target(vgic, irq))
+        vgic_cpu_mark(vgic, irq->cpu, irq, by);
 }
 
 void vgic_irq_update(struct vgic *vgic, struct vgic_irq *irq, unsigned by)

@@ -85,8 +85,6 @@ void vgic_cpu_reset(struct vgic *vgic, unsigned cpu)
         irq_forget_hw(irq);
         if (!vgic_irq_is_wanted(irq))
             list_remove(&irq->queue);
-        else if (!irq->active && irq->target != irq->cpu)
-            vgic_irq_migrate(vgic, c, irq, cpu);
     }
     vgic_route_review(vgic, cpu);
     c->vmcr = 0;

@@ -158,11 +158,12 @@ void vgic_irq_retire(struct vgic_cpu *c, struct vgic_irq *irq)
 void vgic_irq_migrate(struct vgic *vgic, struct vgic_cpu *c, struct vgic_irq *irq, unsigned by)
 {
     vgic_irq_release(c, irq);
-    list_remove(&irq->queue);
-    if (vgic_irq_is_lpi(irq))
+    if (vgic_irq_is_lpi(irq)) {
+        list_remove(&irq->queue);
         vgic_lpi_update(vgic, vgic_lpi_of(irq), by);
-    else
-        vgic_irq_update(vgic, irq, by);
+    } else {
+        vgic_irq_hand_over(vgic, irq, by);
+    }
 }
 
 bool vgic_irq_refresh(struct vgic *vgic, struct vgic_cpu *c, struct vgic_irq *irq)

@@ -86,6 +86,12 @@ void vgic_cpu_mark(struct vgic *vgic, unsigned cpu, struct vgic_irq *only, unsig
  */
 void vgic_irq_update(struct vgic *vgic, struct vgic_irq *irq, unsigned by);
 /*
+ * From its queue to that of its target, which is another vCPU's. Does not choose anew: `loaded`,
+ * which others change without the lock, could make that come back to the queue which the caller is
+ * walking.
+ */
+void vgic_irq_hand_over(struct vgic *vgic, struct vgic_irq *irq, unsigned by);
+/*
  * As vgic_irq_update(), for a private interrupt of vCPU `by` that is folded: writes the list
  * register at once if no other matter is waiting for a flush.
  */

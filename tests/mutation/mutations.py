@@ -224,7 +224,7 @@ MUTATIONS = [
         "reset", "not ok: memory is empty"),
     Mutation(
         "timer-left-active", "a VM that ends within its timer interrupt leaves that active for the next one",
-        "core/vm/sched.c",
-        "    hal_irq_deactivate(pcpu->hv->platform.timer_virt_intid);\n", "",
+        "core/irq/vgic_load.c",
+        "    cpu_each_hw_active(c, hal_irq_deactivate);\n", "",
         "reset", "not ok: the virtual timer interrupts"),
 ]

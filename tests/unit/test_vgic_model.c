@@ -156,11 +156,27 @@ static void do_eoi(unsigned cpu)
     run_on_some_pcpu(cpu);
     m.actor = cpu;
     unsigned intid = m.stack[cpu][--m.depth[cpu]];
-    at(cpu, intid)->active = false;
+    if (m.split)
+        m.dropped[cpu][m.nr_dropped[cpu]++] = intid;
+    else
+        at(cpu, intid)->active = false;
     guest_eoi(cpu, intid);
     /* The count of EOIs without a list register is worth something only at once, as on hardware. */
     if ((fakehal_gic_misr(&vcpus[cpu]) & 4) != 0)
         settle();
+}
+
+/* Deactivates one whose priority was dropped, in any order. */
+static void do_dir(unsigned cpu)
+{
+    if (m.nr_dropped[cpu] == 0)
+        return;
+    run_on_some_pcpu(cpu);
+    m.actor = cpu;
+    unsigned *one = &m.dropped[cpu][(unsigned)rand() % m.nr_dropped[cpu]];
+    at(cpu, *one)->active = false;
+    fakehal_gic_dir(&vcpus[cpu], *one);
+    *one = m.dropped[cpu][--m.nr_dropped[cpu]];
 }
 
 static void clear_active(unsigned by, unsigned cpu, unsigned intid)
@@ -169,10 +185,16 @@ static void clear_active(unsigned by, unsigned cpu, unsigned intid)
     bit_write(by, cpu, ICACTIVER, intid);
 }
 
-/*
- * Power off and on again: the CPU interface is as after a reset, the rest stays. What the guest had
- * acknowledged stays active; it clears that sooner or later, as Linux does.
- */
+/* What the guest had acknowledged stays active; it clears that sooner or later, as Linux does. */
+static void lose(unsigned cpu, unsigned intid)
+{
+    cr_assert(bit_read(cpu, cpu, ISACTIVER, intid), "%u is no longer active", intid);
+    at(cpu, intid)->active_on = MAX_CPUS;
+    if (!m.roomy || rand() % 2 == 0)
+        clear_active(cpu, cpu, intid);
+}
+
+/* Power off and on again: the CPU interface is as after a reset, the rest stays. */
 static void do_power_cycle(unsigned cpu)
 {
     unload(cpu);
@@ -186,13 +208,10 @@ static void do_power_cycle(unsigned cpu)
     memset(vcpus[cpu].gic.ap1r, 0, sizeof(vcpus[cpu].gic.ap1r));
     fakehal_gic_enable(&vcpus[cpu], false, 0xf8);
     run_on_some_pcpu(cpu);
-    for (; m.depth[cpu] > 0; m.depth[cpu]--) {
-        unsigned intid = m.stack[cpu][m.depth[cpu] - 1];
-        cr_assert(bit_read(cpu, cpu, ISACTIVER, intid), "%u is no longer active", intid);
-        at(cpu, intid)->active_on = MAX_CPUS;
-        if (!m.roomy || rand() % 2 == 0)
-            clear_active(cpu, cpu, intid);
-    }
+    for (; m.depth[cpu] > 0; m.depth[cpu]--)
+        lose(cpu, m.stack[cpu][m.depth[cpu] - 1]);
+    for (; m.nr_dropped[cpu] > 0; m.nr_dropped[cpu]--)
+        lose(cpu, m.dropped[cpu][m.nr_dropped[cpu] - 1]);
     settle();
 }
 
@@ -218,7 +237,10 @@ static void act(unsigned by, unsigned cpu, unsigned intid)
     } else if (what < 68) {
         do_ack(cpu);
     } else if (what < 89) {
-        do_eoi(cpu);
+        if (m.nr_dropped[cpu] > 0 && rand() % 2 == 0)
+            do_dir(cpu);
+        else
+            do_eoi(cpu);
     } else if (what < 91) {
         do_participation(by, cpu);
     } else if (what < 94) {
@@ -261,6 +283,7 @@ static void drain_vcpu(unsigned cpu)
         before = m.taken;
         do_ack(cpu);
         do_eoi(cpu);
+        do_dir(cpu);
     } while (m.taken != before);
 }
 
@@ -282,6 +305,8 @@ static void drain(void)
         }
         while (m.depth[cpu] > 0)
             do_eoi(cpu);
+        while (m.nr_dropped[cpu] > 0)
+            do_dir(cpu);
     }
     /* What waits for a vCPU that must let go of its pCPU may go to one that was asked before. */
     for (unsigned round = 0; round < 20 && is_anything_due(); round++)

@@ -124,6 +124,31 @@ CASE(vm, gic_is_on_the_bus)
     cr_assert_null(mmio_bus_find(&f.vm->bus, ipa(0x080e0000)), "two redistributors");
 }
 
+/* GICD_TYPER.ITLinesNumber and the priority of the last SPI, beyond which there is none. */
+CASE(vm, spis_are_as_configured)
+{
+    static const uint32_t spis[] = {0, 1, 988};
+    static const uint32_t last[] = {287, 32, 1019};
+
+    for (unsigned i = 0; i < 3; i++) {
+        f.config.spis = spis[i];
+        fixture_create(&f, 1);
+        struct mmio_access access = {.offset = 4, .size = 4};
+        cr_assert(vgic_dist_access(&f.vm->vgic, &access));
+        cr_assert_eq(access.value & 0x1f, last[i] / 32);
+        for (uint32_t beyond = 0; beyond < 2; beyond++) {
+            access = (struct mmio_access){
+                .offset = 0x400 + last[i] + beyond, .size = 1, .value = 0x80, .write = true};
+            cr_assert(vgic_dist_access(&f.vm->vgic, &access));
+            access.write = false;
+            cr_assert(vgic_dist_access(&f.vm->vgic, &access));
+            cr_assert_eq(access.value, beyond == 0 ? 0x80 : 0);
+        }
+        vm_destroy(f.vm);
+        f.vm = NULL;
+    }
+}
+
 static void refused(hv_err err)
 {
     struct vm *vm = f.vm;
@@ -138,9 +163,12 @@ CASE(vm, refuses_impossible_configurations)
 {
     f.config.vcpus = 0;
     refused(HV_ERR_INVAL);
-    f.config.vcpus = 9;
+    f.config.vcpus = 17;
     refused(HV_ERR_INVAL);
     f.config.vcpus = 1;
+    f.config.spis = 989;
+    refused(HV_ERR_INVAL);
+    f.config.spis = 0;
     f.config.memory = 0;
     refused(HV_ERR_INVAL);
     f.config.memory = 0xff000;

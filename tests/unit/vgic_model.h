@@ -28,6 +28,8 @@ struct model {
     unsigned stack[MAX_CPUS][DEPTH];    /* INTIDs acknowledged and not ended */
     unsigned running[MAX_CPUS][DEPTH];  /* and the priorities they were acknowledged with */
     unsigned depth[MAX_CPUS];
+    unsigned dropped[MAX_CPUS][DEPTH]; /* EOImode 1: those whose ICC_DIR is still to come */
+    unsigned nr_dropped[MAX_CPUS];
     unsigned pmr[MAX_CPUS];
     bool awake[MAX_CPUS];
     bool selectable[MAX_CPUS]; /* for 1-of-N interrupts of group 1 */
@@ -37,6 +39,7 @@ struct model {
     bool phys_active[MAX_CPUS]; /* TIMER_HW on each pCPU */
     /* Without a list register, an interrupt's EOI is told only by count: the guest then behaves. */
     bool roomy;
+    bool split;     /* EOImode 1 */
     unsigned actor; /* the vCPU that need not be kicked in this step, but for those that move */
     bool was_dirty[MAX_CPUS];
     unsigned kicks_before[MAX_CPUS];
@@ -213,10 +216,12 @@ static inline void model_init(unsigned cpus, unsigned pcpus, unsigned lrs)
     m.cpus = cpus;
     m.pcpus = pcpus;
     m.roomy = lrs >= NR_USED;
+    m.split = m.roomy && rand() % 2 == 0;
     m.group1_on = true;
     dist_write(D_CTLR, 4, 2);
     for (unsigned cpu = 0; cpu < cpus; cpu++) {
         m.pmr[cpu] = 0xf8;
+        vcpus[cpu].gic.vmcr |= m.split ? UINT64_C(1) << 9 : 0;
         m.selectable[cpu] = true;
         vgic_map_hw(&gic, cpu, TIMER, TIMER_HW);
         for (unsigned i = 0; i < NR_USED; i++) {
