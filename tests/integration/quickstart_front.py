@@ -49,7 +49,7 @@ def one_vm():
 
 
 def several_vms():
-    console = (LOG + r"vm0: a\r\nvm1: b\r\nvm2: c\r\nvm1: xhalcyon-guest: exit 3\r\nvm0: d\r\n" + LOG +
+    console = (LOG + r"[halcyon] focus: vm1\r\nvm0: a\r\nvm1: b\r\nvm2: c\r\nvm1: xhalcyon-guest: exit 3\r\nvm0: d\r\n" + LOG +
                r"vm2: halcyon-guest: exit 4\r\nvm0: halcyon-guest: exit 0\r\n")
     expect(batch(console, "--vms", "3"), 3, b"vm0: a\nvm1: b\nvm2: c\nvm0: d\nvm1: x\n",
            b"VM vm1: the command's status is 3")
