@@ -78,8 +78,13 @@ static void stop_running(struct vcpu *vcpu, enum vcpu_state state)
 /*
  * A wake between the look and the lock leaves `woken`. One that comes with an interrupt follows the
  * look under the vGIC's lock, so that it follows the clearing too; whatever else wakes leaves its
- * reason where it is looked for here.
+ * reason where it is looked for here. The lock is held.
  */
+static bool may_wait(const struct vcpu *vcpu)
+{
+    return !vcpu->woken && vcpu->requests == 0 && vcpu->vm->state == VM_RUNNING;
+}
+
 void sched_wait(struct vcpu *vcpu)
 {
     struct pcpu *home = vcpu->pcpu;
@@ -88,20 +93,45 @@ void sched_wait(struct vcpu *vcpu)
     if (vgic_has_pending(&vcpu->vm->vgic, vcpu->index))
         return;
     spinlock_lock(&home->lock);
-    if (!vcpu->woken && vcpu->requests == 0 && vcpu->vm->state == VM_RUNNING)
+    if (may_wait(vcpu))
         stop_running(vcpu, VCPU_BLOCKED);
     spinlock_unlock(&home->lock);
 }
 
+/* Its registers are let go at once: what it had in list registers may wake it, whatever its CPU
+ * interface, which is lost, says of it. */
+static bool power_down(struct pcpu *home, struct vcpu *vcpu)
+{
+    bool down;
+
+    atomic_store_explicit(&vcpu->woken, false, memory_order_relaxed);
+    sched_release(home, vcpu);
+    if (vgic_requests_wake(&vcpu->vm->vgic, vcpu->index))
+        return false;
+    spinlock_lock(&home->lock);
+    down = may_wait(vcpu);
+    if (down) {
+        stop_running(vcpu, VCPU_BLOCKED);
+        vcpu->loaded = false;
+    }
+    spinlock_unlock(&home->lock);
+    return down;
+}
+
 void sched_suspend(struct vcpu *vcpu, enum vcpu_suspend kind, ipa_t entry, uint64_t context)
 {
+    struct pcpu *home = vcpu->pcpu;
+
     vcpu->sleep.kind = kind;
     vcpu->sleep.entry = entry;
     vcpu->sleep.context = context;
     vcpu->sleep.since = hal_time_now();
-    sched_wait(vcpu);
-    /* If there was nothing to wait for it ends at once. */
-    vcpu->vm->hv->pcpu[hal_cpu_self()].resched = true;
+    if (kind == VCPU_STANDBY)
+        sched_wait(vcpu);
+    else if (!power_down(home, vcpu))
+        sched_switch(home, vcpu);
+    /* If it did not fall asleep it wakes at once. */
+    home->resched = true;
 }
 
 void sched_stop(struct vcpu *vcpu)

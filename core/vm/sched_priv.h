@@ -38,6 +38,9 @@ void sched_send(struct hv *hv, struct vcpu *vcpu);
  * loaded, but not of one that waits if `next` is NULL. */
 void sched_switch(struct pcpu *pcpu, struct vcpu *next);
 
+/* The registers of the loaded vCPU to memory, its CPU interface reset; the scheduler still has it
+ * here. */
+void sched_release(struct pcpu *pcpu, struct vcpu *vcpu);
 /* Lets go of who is loaded here; somebody is. */
 void sched_let_go(struct pcpu *pcpu);
 

@@ -13,8 +13,7 @@ static void watch_vtimer(struct pcpu *pcpu, struct vcpu *vcpu)
 {
     const uint64_t *sys = vcpu->arch.sys;
 
-    if (vcpu->state == VCPU_BLOCKED &&
-        (sys[ARCH_CNTV_CTL_EL0] & (CNT_CTL_ENABLE | CNT_CTL_IMASK)) == CNT_CTL_ENABLE)
+    if ((sys[ARCH_CNTV_CTL_EL0] & (CNT_CTL_ENABLE | CNT_CTL_IMASK)) == CNT_CTL_ENABLE)
         timer_start(&pcpu->timers, &vcpu->vtimer_watch,
                     sys[ARCH_CNTV_CVAL_EL0] + vcpu->arch.config.cntvoff_el2);
 }
@@ -49,6 +48,13 @@ static void put(struct pcpu *pcpu, struct vcpu *vcpu)
     pcpu->loaded = NULL;
 }
 
+void sched_release(struct pcpu *pcpu, struct vcpu *vcpu)
+{
+    put(pcpu, vcpu);
+    vgic_cpu_reset(&vcpu->vm->vgic, vcpu->index);
+    watch_vtimer(pcpu, vcpu);
+}
+
 void sched_let_go(struct pcpu *pcpu)
 {
     struct vcpu *vcpu = pcpu->loaded;
@@ -56,7 +62,8 @@ void sched_let_go(struct pcpu *pcpu)
     put(pcpu, vcpu);
     if (vcpu->state == VCPU_OFF)
         vgic_cpu_reset(&vcpu->vm->vgic, vcpu->index);
-    watch_vtimer(pcpu, vcpu);
+    if (vcpu->state == VCPU_BLOCKED)
+        watch_vtimer(pcpu, vcpu);
     settle(pcpu, vcpu);
 }
 
