@@ -15,7 +15,7 @@
 #define CPUS      4u
 #define FIRST_SPI 64u /* from here on no device of the machine drives one */
 #define NR_SPIS   40u
-#define PATIENCE  10u /* seconds */
+#define PATIENCE  2u /* seconds */
 #define RPR_IDLE  0xffu
 
 #define ICC_IAR0    "S3_0_C12_C8_0"
