@@ -217,15 +217,13 @@ void smp_barrier(unsigned cpus)
 
 void smp_acquire(struct smp_lock *lock)
 {
-    uint32_t ticket = __atomic_fetch_add(&lock->next, 1, __ATOMIC_RELAXED);
-
-    while (__atomic_load_n(&lock->owner, __ATOMIC_ACQUIRE) != ticket) {
+    while (__atomic_exchange_n(&lock->held, 1, __ATOMIC_ACQUIRE) != 0) {
         smp_relax();
     }
 }
 
 void smp_release(struct smp_lock *lock)
 {
-    __atomic_store_n(&lock->owner, lock->owner + 1, __ATOMIC_RELEASE);
+    __atomic_store_n(&lock->held, 0, __ATOMIC_RELEASE);
     send_event();
 }

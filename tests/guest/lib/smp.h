@@ -92,10 +92,10 @@ void smp_signal(void);
  */
 void smp_doze(bool doze);
 
-/* A ticket lock; waiters wait in WFE. */
+/* A lock whose waiters wait in WFE. It is not fair, on purpose: where several CPUs share a physical
+ * one, the next in a row would seldom be one that runs. */
 struct smp_lock {
-    uint32_t next;
-    uint32_t owner;
+    uint32_t held;
 };
 
 void smp_acquire(struct smp_lock *lock);

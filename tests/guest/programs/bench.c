@@ -7,6 +7,7 @@
  */
 #include "lib/con.h"
 #include "lib/gic.h"
+#include "lib/smp.h"
 #include "lib/sys.h"
 #include "lib/timer.h"
 #include "lib/trap.h"
@@ -19,6 +20,7 @@ extern volatile struct {
     uint64_t stamp; /* CNTVCT_EL0 when the last IRQ reached its vector */
     uint64_t count;
 } bench_irq;
+static volatile bool bench_other_ready;
 extern const char bench_vectors[];
 extern const char trap_vectors[];
 
@@ -102,6 +104,52 @@ static void bench_sgi(void)
     print("sgi-self", ticks, overhead);
 }
 
+/* The other CPU: waits for the SGI as the first one does for its own, and answers in memory from
+ * its handler. */
+static void bench_wait_for_ever(unsigned cpu)
+{
+    (void)cpu;
+    gic_init_cpu();
+    gic_enable(1);
+    SYS_WRITE("vbar_el1", (uint64_t)bench_vectors);
+    sys_irq_unmask();
+    bench_other_ready = true;
+    for (;;) {
+        smp_relax();
+    }
+}
+
+/* From writing ICC_SGI1R_EL1 until the sender sees that the other CPU has ended the interrupt.
+ * Instructions of both count, among them those that either spins away while the other one works. */
+static void bench_ipi(void)
+{
+    uint64_t wait = (uint64_t)&bench_irq.count;
+
+    if (smp_count() < 2) {
+        con_printf("bench ipi: -\n");
+        return;
+    }
+    smp_start(2);
+    smp_post(1, bench_wait_for_ever);
+    while (!bench_other_ready) {
+        smp_relax();
+    }
+    uint64_t overhead = BENCH_LOOP(wait, "mov x1, #0x1000000\n\t"
+                                         "orr x1, x1, #2\n\t"
+                                         "ldr x2, [x19]\n\t"
+                                         "ldr x3, [x19]\n\t"
+                                         "cmp x2, x3\n\t"
+                                         "b.ne .");
+    uint64_t ticks = BENCH_LOOP(wait, "mov x1, #0x1000000\n\t"
+                                      "orr x1, x1, #2\n\t"
+                                      "ldr x2, [x19]\n\t"
+                                      "msr S3_0_C12_C11_5, x1\n\t"
+                                      "2:\twfe\n\tldr x3, [x19]\n\t"
+                                      "cmp x2, x3\n\t"
+                                      "b.eq 2b");
+    print("ipi", ticks, overhead);
+}
+
 /* From the compare value to the first instructions of the handler. */
 static void bench_timer(bool idle)
 {
@@ -156,6 +204,7 @@ void guest_main(void)
     bench_sgi();
     bench_timer(false);
     bench_timer(true);
+    bench_ipi();
     sys_irq_mask();
     SYS_WRITE("vbar_el1", (uint64_t)trap_vectors);
 

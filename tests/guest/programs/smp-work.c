@@ -2,7 +2,8 @@
 /*
  * Two to eight CPUs at work at once: shared memory under locks, exclusives, an IPI from each to
  * each with an answer, both timers of each CPU. All is counted, and each count is exact. Waiting is
- * done in WFI, so that it does not matter how many physical CPUs there are.
+ * done in WFI, so that it does not matter how many physical CPUs there are. Command line: rounds=N
+ * of all of it together.
  */
 #include "lib/con.h"
 #include "lib/gic.h"
@@ -309,15 +310,18 @@ static void work(unsigned self)
 
 static void test_together(void)
 {
+    uint32_t rounds = (uint32_t)sys_argument("rounds", 1);
     bool good = true;
 
-    smp_run(cpus, work);
+    for (uint32_t i = 0; i < rounds; i++) {
+        smp_run(cpus, work);
+    }
     for (unsigned cpu = 0; cpu < cpus; cpu++) {
         good = good && counts[cpu].sum == shared.sum;
     }
     tap_ok(good, "together: each CPU's checksum");
-    tap_ok(all_taken(2 * ROUNDS + BLOCKS), "together: every SGI");
-    tap_ok(all_ticked(TICKS + BLOCKS / 2), "together: every tick");
+    tap_ok(all_taken(2 * ROUNDS + rounds * BLOCKS), "together: every SGI");
+    tap_ok(all_ticked(TICKS + rounds * BLOCKS / 2), "together: every tick");
 }
 
 void guest_main(void)
