@@ -39,7 +39,7 @@ void sched_rouse(struct vcpu *vcpu);
 /* The running vCPU waits for an interrupt, unless one is pending. Own pCPU, as the next two. */
 void sched_wait(struct vcpu *vcpu);
 /* The running vCPU spins: lets another one run, of the same VM if one waits here. */
-void sched_yield(struct vcpu *vcpu);
+void sched_give_way(struct vcpu *vcpu);
 /* The running vCPU powers off, once sched_next() or sched_unload() has let go of its registers. */
 void sched_stop(struct vcpu *vcpu);
 

@@ -79,6 +79,8 @@ static void load(struct pcpu *pcpu, struct vcpu *vcpu)
     vgic_load(&vcpu->vm->vgic, vcpu->index);
     hal_vcpu_load(&vcpu->arch);
     pcpu->loaded = vcpu;
+    if (atomic_load_explicit(&vcpu->power, memory_order_relaxed) == VCPU_POWER_PENDING)
+        atomic_store(&vcpu->power, VCPU_POWER_ON);
 }
 
 /* What others asked for, done by the pCPU that has the registers. */
