@@ -47,7 +47,7 @@ static void exit_wfx(struct vcpu *vcpu, const struct arch_exit *exit)
 
     vcpu_skip_trapped(vcpu, exit->esr);
     if (kind == ESR_WFE || kind == ESR_WFET)
-        sched_yield_to_sibling(vcpu);
+        sched_give_way(vcpu);
     else
         sched_wait(vcpu);
 }

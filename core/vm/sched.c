@@ -144,7 +144,7 @@ void sched_stop(struct vcpu *vcpu)
 }
 
 /* The first of the same VM comes to the front: it may be the one that is waited for. */
-void sched_yield_to_sibling(struct vcpu *vcpu)
+void sched_give_way(struct vcpu *vcpu)
 {
     struct pcpu *home = vcpu->pcpu;
 

@@ -42,7 +42,7 @@ void sched_wait(struct vcpu *vcpu);
  * ends as it says when the vCPU runs next. */
 void sched_suspend(struct vcpu *vcpu, enum vcpu_suspend kind, ipa_t entry, uint64_t context);
 /* The running vCPU spins: lets another one run, of the same VM if one waits here. */
-void sched_yield_to_sibling(struct vcpu *vcpu);
+void sched_give_way(struct vcpu *vcpu);
 /* The running vCPU powers off, once sched_next() or sched_unload() has let go of its registers. */
 void sched_stop(struct vcpu *vcpu);
 

@@ -15,9 +15,9 @@ def guest(name, **more):
 PROGRAMS = {name: guest(name) for name in (
     "hvc-imm", "idregs", "mmio-sizes", "s2-fault", "sgi", "smc", "spi", "timer", "wfi")}
 PROGRAMS["reset"] = guest("reset", ending=ENDLESS)
-# Programs of this directory in the place of the role; stage2 never starts its guest.
+PROGRAMS["two-vcpus"] = guest("two-vcpus", options=("--smp", "2"))
+# A program of this directory in the place of the role; it never starts its guest.
 PROGRAMS["stage2"] = Program("tests/mutation/mutation-stage2", "guest/hvc-imm.bin")
-PROGRAMS["two-vcpus"] = Program("tests/mutation/mutation-two-vcpus", "guest/two-vcpus.bin", ("--smp", "2"))
 
 # The text `old`, which is in `file` exactly once, becomes `new`: then `program` fails, and `sign` says how (mutate.py
 # has the kinds): "not ok: NAME" a result, "stopped: REASON" the VM's end, "panic: CHECK" a check of core's or of the
@@ -145,7 +145,7 @@ MUTATIONS = [
     Mutation(
         "timer-does-not-wake", "the virtual timer's interrupt leaves a vCPU in WFI",
         "core/exit/exit.c",
-        "__builtin_expect(vcpu->state == VCPU_BLOCKED, 1)", "false",
+        "        if (pcpu->current != vcpu)\n            sched_wake(vcpu);\n", "",
         "wfi", "waits"),
     # --- Interrupts ---
     Mutation(
@@ -208,7 +208,7 @@ MUTATIONS = [
         "two-vcpus", "not ok: an SGI for one that is off does not come here"),
     Mutation(
         "vcpu-not-unloaded", "the next vCPU is loaded on top of the one that is in the CPU",
-        "core/vm/sched.c",
+        "core/vm/sched_switch.c",
         "    hal_vcpu_put(&vcpu->arch);\n", "",
         "two-vcpus", "panic: check failed on CPU 0: cpu->loaded == NULL"),
     Mutation(

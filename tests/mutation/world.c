@@ -78,6 +78,7 @@ struct world *world_begin(const struct hal_boot *boot)
     if (ram_give_to_pool(&hv->platform, taken, ARRAY_LEN(taken), &hv->pool) != HV_OK)
         world_give_up("there is no RAM");
     sched_init_pcpu(hv, 0);
+    sched_online(&hv->pcpu[0]);
     return world;
 }
 

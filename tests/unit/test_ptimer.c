@@ -77,13 +77,16 @@ CASE(ptimer, expires_through_the_queue)
     cr_assert(!line());
     fakehal_advance(1);
     timer_queue_run(&f.hv->pcpu[0].timers);
+    cr_assert_eq(f.vcpu->requests, VCPU_REQ_PTIMER, "who has the registers does the rest");
+    cr_assert(f.hv->pcpu[0].resched);
+    cr_assert_eq(sched_next(&f.hv->pcpu[0]), f.vcpu);
     cr_assert(line());
     cr_assert_eq(fakehal()->cpu[0].deadline, HAL_TIMER_NEVER);
     ptimer_write_tval(pt(), 10);
     cr_assert(!line(), "the level falls with the condition");
     cr_assert_eq(fakehal()->cpu[0].deadline, 1510);
     ptimer_write_ctl(pt(), 3);
-    cr_assert_eq(fakehal()->cpu[0].deadline, HAL_TIMER_NEVER, "masked: nobody to tell");
+    cr_assert(!timer_active(&pt()->timer), "masked: nobody to tell");
     fakehal_advance(100);
     cr_assert_eq(ptimer_read_ctl(pt()), 7, "ISTATUS shows it all the same");
 }

@@ -124,13 +124,15 @@ CASE(smccc, cpu_on_and_affinity_info)
     cr_assert_eq(f.vm->vcpu[1].arch.pc, entry);
     cr_assert_eq(f.vm->vcpu[1].arch.x[0], UINT64_C(0xabcdef0123456789));
     cr_assert_eq(f.vm->vcpu[1].arch.pstate, 0x3c5);
-    cr_assert_eq(call(0xc4000004, 1, 0, 0), 0);
+    cr_assert_eq(call(0xc4000004, 1, 0, 0), 2, "ON_PENDING, until it runs");
+    cr_assert_eq(call(0xc4000003, 1, entry, 0), ON_PENDING);
     cr_assert_eq(call(0x84000003, UINT64_C(0xff00000002), entry, UINT64_C(0xf00000077)), 0);
     cr_assert_eq(f.vm->vcpu[2].arch.x[0], 0x77, "the 32-bit call has 32-bit arguments");
-    f.vm->vcpu[1].power = VCPU_POWER_PENDING;
-    cr_assert_eq(call(0xc4000004, 1, 0, 0), 2, "ON_PENDING");
-    cr_assert_eq(call(0xc4000003, 1, entry, 0), ON_PENDING);
-    f.vm->vcpu[1].power = VCPU_POWER_ON;
+    sched_give_way(f.vcpu);
+    f.vcpu = sched_next(&f.hv->pcpu[0]);
+    cr_assert_eq(f.vcpu, &f.vm->vcpu[1]);
+    cr_assert_eq(call(0xc4000004, 1, 0, 0), 0);
+    cr_assert_eq(call(0xc4000003, 1, entry, 0), ALREADY_ON);
 }
 
 CASE(smccc, cpu_off)

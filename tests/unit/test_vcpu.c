@@ -153,6 +153,8 @@ CASE(vcpu, stuck_at_its_vector_ends_the_vm)
     cr_assert_eq(f.vm->state, VM_CRASHED);
     cr_assert(fakehal_console_has("error vm: g stopped: vCPU 0 takes an exception at its own "
                                   "exception vector 0x40100200 for ever"));
+    cr_assert(f.hv->pcpu[0].resched, "it does not run on");
+    cr_assert_null(sched_next(&f.hv->pcpu[0]));
     cr_assert_eq(f.vcpu->state, VCPU_OFF);
 }
 

@@ -271,19 +271,22 @@ CASE(vm, life_and_end)
     cr_assert_eq(f.vm->state, VM_CREATED);
     vm_start(f.vm, ipa(GUEST_ENTRY), 0x48000000);
     cr_assert_eq(f.vm->state, VM_RUNNING);
-    cr_assert_eq(f.hv->nr_running, 1);
+    cr_assert_eq(f.vm->nr_live, 1);
     cr_assert_eq(f.vcpu->state, VCPU_RUNNABLE);
-    cr_assert_eq(f.vcpu->power, VCPU_POWER_ON);
+    cr_assert_eq(f.vcpu->power, VCPU_POWER_PENDING);
     cr_assert_eq(f.vcpu->arch.pc, GUEST_ENTRY);
     cr_assert_eq(f.vcpu->arch.x[0], 0x48000000);
     vm_end(f.vm, VM_OFF, "because of %d", 42);
     cr_assert_eq(f.vm->state, VM_OFF);
     cr_assert_str_eq(f.vm->stop_reason, "because of 42");
-    cr_assert_eq(f.hv->nr_running, 0);
+    cr_assert(!vm_is_quiet(f.vm), "its pCPU has not seen it yet");
+    cr_assert_null(sched_next(&f.hv->pcpu[0]));
+    cr_assert(vm_is_quiet(f.vm));
     cr_assert_eq(f.vcpu->state, VCPU_OFF);
+    cr_assert_eq(f.vcpu->power, VCPU_POWER_OFF);
+    cr_assert(f.hv->work, "the manager is to destroy it");
     vm_end(f.vm, VM_CRASHED, "too late");
     cr_assert_eq(f.vm->state, VM_OFF);
-    cr_assert_eq(f.hv->nr_running, 0);
     cr_assert(fakehal_console_has("notice vm: g off: because of 42\r\n"));
     cr_assert(!fakehal_console_has("too late"));
 }
@@ -315,18 +318,19 @@ CASE(vm, power_of_vcpus)
     vm_start(f.vm, ipa(GUEST_ENTRY), 0);
     cr_assert_eq(sched_next(&f.hv->pcpu[0]), f.vcpu);
     struct vcpu *second = &f.vm->vcpu[1];
+    cr_assert_eq(f.vcpu->power, VCPU_POWER_ON);
     cr_assert_eq(vm_vcpu_on(f.vcpu, ipa(GUEST_RAM), 0), HV_ERR_EXIST);
     cr_assert_eq(vm_vcpu_on(second, ipa(GUEST_RAM), 5), HV_OK);
-    cr_assert_eq(vm_vcpu_on(second, ipa(GUEST_RAM), 6), HV_ERR_EXIST);
-    second->power = VCPU_POWER_PENDING;
-    cr_assert_eq(vm_vcpu_on(second, ipa(GUEST_RAM), 7), HV_ERR_BUSY);
-    second->power = VCPU_POWER_ON;
+    cr_assert_eq(second->power, VCPU_POWER_PENDING);
+    cr_assert_eq(vm_vcpu_on(second, ipa(GUEST_RAM), 6), HV_ERR_BUSY, "on its way");
     cr_assert_eq(second->arch.x[0], 5);
     vm_vcpu_off(f.vcpu);
     cr_assert_eq(f.vm->state, VM_RUNNING);
     cr_assert_eq(vm_vcpu_on(f.vcpu, ipa(GUEST_RAM), 8), HV_ERR_EXIST, "not yet let go");
     cr_assert_eq(sched_next(&f.hv->pcpu[0]), second);
     cr_assert_eq(f.vcpu->power, VCPU_POWER_OFF);
+    cr_assert_eq(second->power, VCPU_POWER_ON);
+    cr_assert_eq(vm_vcpu_on(second, ipa(GUEST_RAM), 7), HV_ERR_EXIST);
     cr_assert_eq(vm_vcpu_on(f.vcpu, ipa(GUEST_RAM + 4), 9), HV_OK);
     cr_assert_eq(f.vcpu->arch.pc, GUEST_RAM + 4);
     vm_vcpu_off(second);
@@ -334,21 +338,6 @@ CASE(vm, power_of_vcpus)
     vm_vcpu_off(f.vcpu);
     cr_assert_eq(f.vm->state, VM_OFF);
     cr_assert(fakehal_console_has("notice vm: g off: its last CPU powered off\r\n"));
-}
-
-/* Nothing is left to run: the other pCPUs have to hear of it. */
-CASE(vm, last_end_kicks_the_others)
-{
-    free(f.hv);
-    fixture_hv(&f, MIB(8), 3);
-    fixture_create(&f, 1);
-    vm_start(f.vm, ipa(GUEST_ENTRY), 0);
-    f.hv->pcpu[0].running = true;
-    f.hv->pcpu[2].running = true;
-    vm_end(f.vm, VM_OFF, "off");
-    cr_assert_eq(fakehal()->cpu[0].kicks, 0);
-    cr_assert_eq(fakehal()->cpu[1].kicks, 0, "it runs nothing");
-    cr_assert_eq(fakehal()->cpu[2].kicks, 1);
 }
 
 CASES_RUN(vm, setup, finish)

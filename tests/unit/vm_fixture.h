@@ -40,11 +40,38 @@ static inline void fixture_pcpu(struct fixture *f, uint32_t cpu)
     static const uint32_t intids[] = {25, 26, 27, UART_INTID};
 
     sched_init_pcpu(f->hv, cpu);
+    sched_online(&f->hv->pcpu[cpu]);
     for (size_t k = 0; k < 4; k++)
         fakehal()->cpu[cpu].enabled[intids[k]] = true;
+    fakehal()->cpu[cpu].enabled[HAL_INTID_KICK] = true;
 }
 
-/* A new machine, and a hypervisor on `cpus` pCPUs of it with `ram` bytes for guests. */
+/* What sched_next() gives pCPU `cpu`, which calls it. */
+static inline struct vcpu *fixture_next(const struct fixture *f, uint32_t cpu)
+{
+    unsigned self = fakehal()->self;
+
+    fakehal()->self = cpu;
+    struct vcpu *vcpu = sched_next(&f->hv->pcpu[cpu]);
+    fakehal()->self = self;
+    return vcpu;
+}
+
+/* While one pCPU waits for others, those that were kicked come to the scheduler. */
+static inline void fixture_serve_kicks(void *ctx)
+{
+    const struct fixture *f = ctx;
+
+    for (uint32_t cpu = 0; cpu < f->hv->platform.nr_cpus; cpu++) {
+        if (cpu == fakehal()->self || !fakehal()->cpu[cpu].pending[HAL_INTID_KICK])
+            continue;
+        fakehal()->cpu[cpu].pending[HAL_INTID_KICK] = false;
+        (void)fixture_next(f, cpu);
+    }
+}
+
+/* A new machine, and a hypervisor on `cpus` pCPUs of it, all online, with `ram` bytes for guests.
+ */
 static inline void fixture_hv(struct fixture *f, uint64_t ram, uint32_t cpus)
 {
     const struct log_sink sink = {console_log_write, fixture_micros, &f->console};
@@ -66,6 +93,8 @@ static inline void fixture_hv(struct fixture *f, uint64_t ram, uint32_t cpus)
     idreg_virtualise(&f->hv->idregs, 40, &f->hv->guest_idregs);
     for (uint32_t i = 0; i < cpus; i++)
         fixture_pcpu(f, i);
+    fakehal()->relax = fixture_serve_kicks;
+    fakehal()->relax_ctx = f;
     f->mapped = fakehal()->maps - fakehal()->unmaps;
     f->free_pages = page_pool_free_pages(&f->hv->pool);
     f->config = (struct vm_config){.name = "g", .memory = GUEST_SIZE, .vcpus = 1, .bootargs = ""};
@@ -87,15 +116,21 @@ static inline void fixture_start(struct fixture *f, uint32_t vcpus)
     cr_assert_eq(sched_next(&f->hv->pcpu[0]), f->vcpu);
 }
 
+/* Ends the VM, lets every pCPU see that, and destroys it. */
+static inline void fixture_destroy(struct fixture *f, struct vm *vm)
+{
+    vm_end(vm, VM_OFF, "the test is over");
+    for (uint32_t cpu = 0; cpu < f->hv->platform.nr_cpus; cpu++)
+        (void)fixture_next(f, cpu);
+    cr_assert(vm_is_quiet(vm), "%u vCPUs are still somewhere", vm->nr_live);
+    vm_destroy(vm);
+}
+
 /* Destroys the VM; nothing may be left behind. To be called from a CASES_RUN()'s finish(). */
 static inline void fixture_end(struct fixture *f)
 {
-    if (f->vm != NULL) {
-        for (uint32_t i = 0; i < f->vm->nr_vcpus; i++)
-            sched_remove(&f->vm->vcpu[i]);
-        sched_unload(&f->hv->pcpu[0]);
-        vm_destroy(f->vm);
-    }
+    if (f->vm != NULL)
+        fixture_destroy(f, f->vm);
     cr_assert_eq(page_pool_free_pages(&f->hv->pool), f->free_pages, "pages leaked");
     cr_assert_eq(f->hv->account.used, 0, "pages leaked");
     cr_assert_eq(fakehal()->maps - fakehal()->unmaps, f->mapped, "mappings leaked");
