@@ -43,4 +43,8 @@ MUTATIONS = [
              "core/vm/timer.c", ["timer_cancel"], "timer"),
     Mutation("sched-choose", "a pCPU chooses its vCPU without its run queue's lock",
              "core/vm/sched.c", ["choose"], "guest-two-vcpus", sign=": race: "),
+    Mutation("sched-wait", "a vCPU goes to sleep without its run queue's lock",
+             "core/vm/sched.c", ["sched_wait"], "guest-two-vcpus"),
+    Mutation("vm-vcpu-on", "a vCPU is powered on without its VM's lock",
+             "core/vm/vm_life.c", ["vm_vcpu_on"], "guest-psci-race"),
 ]
