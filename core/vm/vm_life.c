@@ -24,11 +24,13 @@ hv_err vm_vcpu_on(struct vcpu *vcpu, ipa_t entry, uint64_t arg)
     hv_err err = HV_OK;
 
     spinlock_lock(&vm->lock);
+    /* Once: its own pCPU makes PENDING ON without the lock. */
+    uint32_t power = vcpu->power;
     if (vm->state != VM_RUNNING) {
         err = HV_ERR_INVAL;
-    } else if (vcpu->power == VCPU_POWER_ON) {
+    } else if (power == VCPU_POWER_ON) {
         err = HV_ERR_EXIST;
-    } else if (vcpu->power == VCPU_POWER_PENDING) {
+    } else if (power == VCPU_POWER_PENDING) {
         err = HV_ERR_BUSY;
     } else {
         vcpu_reset(vcpu, entry, arg);

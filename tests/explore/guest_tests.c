@@ -22,6 +22,7 @@ static const struct guest_test {
     {"guest-sgi", "sgi.bin", "1", 2},
     {"guest-wfi", "wfi.bin", "1", 2},
     {"guest-psci-race", "psci-race.bin", "4", 4},
+    {"guest-two-vcpus", "two-vcpus.bin", "2", 2},
 };
 
 static void set_seed(uint64_t seed)

@@ -17,7 +17,7 @@ import tempfile
 from mutations import MUTATIONS
 from symbols import symbolised
 
-PROGRAM = "tests/explore/explore-core"
+PROGRAMS = "tests/explore/"
 OBJECT = "tests/explore/CMakeFiles/explore-core-lib.dir/__/__/{}.o"
 TIMEOUT = 300
 CALL = re.compile(r"^[ \t]*spinlock_(?:lock|unlock)\([^;]*\);\n", re.M)
@@ -64,6 +64,10 @@ def last_command(options, target):
                     options.build).splitlines()[-1]
 
 
+def program_of(mutation):
+    return PROGRAMS + ("explore-guest" if mutation.test.startswith("guest-") else "explore-core")
+
+
 def build(mutation, options, scratch):
     """The program with the broken source in the place of core's."""
     source = options.root / mutation.file
@@ -75,16 +79,16 @@ def build(mutation, options, scratch):
     if "-MF" in words:
         words[words.index("-MF") + 1] = f"{target}.d"
     run_tool([*words, "-w"], options.build)
-    program = scratch / "explore-core"
-    command, count = re.subn(rf" -o {re.escape(PROGRAM)} ", f" {shlex.quote(str(target))} -o {program} ",
-                             last_command(options, PROGRAM))
-    check(count == 1, f"no command that links {PROGRAM}")
+    original, program = program_of(mutation), scratch / "mutated"
+    command, count = re.subn(rf" -o {re.escape(original)} ", f" {shlex.quote(str(target))} -o {program} ",
+                             last_command(options, original))
+    check(count == 1, f"no command that links {original}")
     run_tool(command, options.build)
     return program
 
 
-def run(program, mutation, seed, runs):
-    command = [str(program), "--test", mutation.test, "--seed", str(seed), "--runs", str(runs)]
+def run(program, mutation, options, seed, runs):
+    command = [str(program), "--guests", str(options.build / "guest"), "--test", mutation.test, "--seed", str(seed), "--runs", str(runs)]
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace",
                           timeout=TIMEOUT, check=False)
     found = FAILED.search(done.stdout)
@@ -100,9 +104,10 @@ def story(program, text, test):
 def run_mutation(mutation, options):
     with tempfile.TemporaryDirectory(prefix="halcyon-explore.") as directory:
         program = build(mutation, options, pathlib.Path(directory))
-        seed, text = run(program, mutation, 1, mutation.seeds)
+        seed, text = run(program, mutation, options, 1, mutation.seeds)
         check(seed, f"{mutation.seeds} seeds of {mutation.test} do not notice it: {mutation.what}")
-        again, same = run(program, mutation, seed, 1)
+        check(mutation.sign in text, f"it fails, but not by {mutation.sign!r}:\n{tail(text)}")
+        again, same = run(program, mutation, options, seed, 1)
         check(again == seed and same == text, f"seed {seed} fails differently when it is run again:\n{tail(text)}\n"
               f"and\n{tail(same)}")
         print(f"passed: {mutation.what}: found by seed {seed}: {story(program, text, mutation.test)}")

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
-/* Log lines from all CPUs, between the words of guests, as the focus changes: each line is whole and on a line of its
- * own, those of one CPU are in their order, and their time never goes back. */
+/* Log lines from all CPUs, between the words of guests, as the focus changes: each line is whole
+ * and on a line of its own, those of one CPU are in their order, and their time never goes back. */
 #include "base/fmt.h"
 #include "dev/console.h"
 #include "explore/explore.h"

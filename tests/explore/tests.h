@@ -9,6 +9,7 @@ extern const struct explore_test explore_console;
 extern const struct explore_test explore_page_pool;
 extern const struct explore_test explore_pl011;
 extern const struct explore_test explore_stage2;
+extern const struct explore_test explore_timer;
 extern const struct explore_test explore_vgic;
 
 /* Of exploration itself. */
@@ -17,6 +18,7 @@ extern const struct explore_test explore_self[EXPLORE_SELF_TESTS];
 
 /* All but those. */
 #define EXPLORE_TESTS                                                                              \
-    &explore_page_pool, &explore_stage2, &explore_vgic, &explore_pl011, &explore_console
+    &explore_page_pool, &explore_stage2, &explore_vgic, &explore_pl011, &explore_console,          \
+        &explore_timer
 
 #endif
