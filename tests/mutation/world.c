@@ -69,6 +69,7 @@ struct world *world_begin(const struct hal_boot *boot)
     hal_id_regs(&hv->idregs);
     idreg_virtualise(&hv->idregs, s2_ipa_bits(&hv->idregs), &hv->guest_idregs);
     page_pool_init(&hv->pool);
+    vmids_init(&hv->vmids, 255);
     hv->account.limit = UINT64_MAX;
     const struct platform_range taken[] = {
         {boot->image.v, boot->image_size},

@@ -87,6 +87,7 @@ static inline void fixture_hv(struct fixture *f, uint64_t ram, uint32_t cpus)
     fakehal_add_ram(pa(FIXTURE_RAM_PA), ram);
     log_init(&f->hv->log, &sink);
     page_pool_init(&f->hv->pool);
+    vmids_init(&f->hv->vmids, 255);
     cr_assert_eq(page_pool_add(&f->hv->pool, pa(FIXTURE_RAM_PA), ram), HV_OK);
     f->hv->account.limit = UINT64_MAX;
     hal_id_regs(&f->hv->idregs);
