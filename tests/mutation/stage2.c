@@ -164,7 +164,7 @@ static void init_vcpu(struct test *t)
         .cptr_el2 = 0x33ff,
         .cnthctl_el2 = 3,
         .vtcr_el2 = t->s2.tag.vtcr,
-        .vttbr_el2 = t->s2.tag.vttbr,
+        .vttbr_el2 = s2_tag(&t->s2).vttbr,
         .vmpidr_el2 = UINT64_C(1) << 31,
         .vpidr_el2 = t->world->hv.idregs.midr,
     };

@@ -32,7 +32,7 @@ CASE(s2, geometry)
         cr_expect_eq(s2.start_level, rows[i].level);
         cr_expect_eq(account.used, rows[i].root_pages);
         cr_expect_eq(s2.tag.vtcr, rows[i].vtcr, "PARange %u: %#lx", i, (unsigned long)s2.tag.vtcr);
-        cr_expect_eq(s2.tag.vttbr >> 48, 7);
+        cr_expect_eq(s2_tag(&s2).vttbr >> 48, 7);
         uint64_t root = s2.tag.vttbr & 0xffffffffffff;
         cr_expect_eq(root % (rows[i].root_pages * K4), 0,
                      "concatenated tables are aligned to their size");
@@ -66,7 +66,7 @@ CASE(s2, vmid_size)
     teardown();
     fakehal()->idregs.reg[IDREG_MMFR1] = 0x20; /* VMIDBits: 16 */
     cr_assert_eq(s2_init(&s2, &pool, &account, &fakehal()->idregs, 0xabcd), HV_OK);
-    cr_expect_eq(s2.tag.vttbr >> 48, 0xabcd);
+    cr_expect_eq(s2_tag(&s2).vttbr >> 48, 0xabcd);
     cr_expect_eq(s2.tag.vtcr, UINT64_C(0x800c3594));
     teardown();
 }
@@ -194,7 +194,7 @@ static void expect_tlbi(const struct fakehal_record *record)
 {
     cr_assert_lt(seen.calls, 8);
     cr_expect_eq(record->kind, FAKEHAL_TLBI_RANGE);
-    cr_expect_eq(record->tag.vttbr, s2.tag.vttbr);
+    cr_expect_eq(record->tag.vttbr, s2_tag(&s2).vttbr);
     cr_expect_eq(record->tag.vtcr, s2.tag.vtcr);
     cr_expect_eq(fakehal_log(fakehal()->log_len - 2)->kind, FAKEHAL_PT_SYNC,
                  "the broken entry is visible first");

@@ -45,12 +45,17 @@ CASE(smccc, versions)
 
 CASE(smccc, features)
 {
-    static const uint32_t psci[] = {0x84000000, 0x84000001, 0x84000002, 0x84000003, 0x84000004,
-                                    0x84000006, 0x84000008, 0x84000009, 0x8400000a, 0xc4000001,
-                                    0xc4000003, 0xc4000004, 0x80000000};
-    static const uint32_t absent[] = {0x84000005, 0xc4000005, 0x84000007, 0x8400000e, 0xc400000e,
-                                      0x84000012, 0xc4000012, 0xc4000000, 0x80000001, 0x04000000,
-                                      0x44000001, 0,          0xffffffff};
+    static const uint32_t psci[] = {
+        0x84000000, 0x84000001, 0x84000002, 0x84000003, 0x84000004, 0x84000006, 0x84000008,
+        0x84000009, 0x8400000a, 0x8400000c, 0x8400000e, 0x84000010, 0x84000011, 0x84000012,
+        0x84000013, 0x84000014, 0xc4000001, 0xc4000003, 0xc4000004, 0xc400000c, 0xc400000e,
+        0xc4000010, 0xc4000011, 0xc4000012, 0xc4000014, 0x80000000,
+    };
+    static const uint32_t absent[] = {
+        0x84000005, 0xc4000005, 0x84000007, 0xc4000007, 0x8400000b, 0x8400000d,
+        0x8400000f, 0x84000015, 0xc4000000, 0xc4000008, 0xc4000013, 0x80000001,
+        0x04000000, 0x44000001, 0,          0xffffffff,
+    };
 
     for (size_t i = 0; i < sizeof(psci) / sizeof(psci[0]); i++)
         cr_assert_eq(call(0x8400000a, psci[i], 0, 0), 0, "%#x", psci[i]);
@@ -151,18 +156,14 @@ CASE(smccc, cpu_off)
     cr_assert_eq(f.vm->state, VM_OFF, "nothing could ever wake it");
 }
 
-CASE(smccc, cpu_suspend)
+CASE(smccc, system_reset2)
 {
-    cr_assert_eq(call(0xc4000001, UINT64_C(0x80000000), 0, 0), INVALID, "reserved bit 31");
-    cr_assert_eq(call(0x84000001, 1u << 17, 0, 0), INVALID);
-    cr_assert_eq(f.vcpu->state, VCPU_RUNNING);
-    cr_assert_eq(call(0xc4000001, 0x03010001, GUEST_RAM, 0), 0);
-    cr_assert_eq(f.vcpu->state, VCPU_BLOCKED);
-    sched_wake(f.vcpu);
-    cr_assert_eq(sched_next(&f.hv->pcpu[0]), f.vcpu);
-    cr_assert_eq(f.vcpu->arch.x[0], 0, "SUCCESS on return from standby");
-    cr_assert_eq(call(0x84000001, 0, 0, 0), 0);
-    cr_assert_eq(f.vcpu->state, VCPU_BLOCKED);
+    cr_assert_eq(call(0xc4000012, 1, 0, 0), INVALID, "a reserved type");
+    cr_assert_eq(call(0x84000012, 0x80000000, 0, 0), INVALID, "a vendor's");
+    cr_assert_eq(f.vm->state, VM_RUNNING);
+    call(0xc4000012, UINT64_C(0xff00000000), 0, 0);
+    cr_assert_eq(f.vm->state, VM_RESET, "the type has 32 bits");
+    cr_assert(fakehal_console_has("notice vm: g reset: reset by PSCI SYSTEM_RESET2\r\n"));
 }
 
 CASES_RUN(smccc, setup, finish)

@@ -29,8 +29,8 @@ CASE(vm, vcpu_configuration)
     cr_assert_eq(config->cntvoff_el2, 0);
     cr_assert_eq(config->vmpidr_el2, 0x80000002);
     cr_assert_eq(config->vpidr_el2, 0x411fd070);
-    cr_assert_eq(config->vttbr_el2, f.vm->s2.tag.vttbr);
-    cr_assert_eq(config->vttbr_el2 >> 48, 1, "VMID");
+    cr_assert_eq(config->vttbr_el2 & 0xffffffffffff, f.vm->s2.tag.vttbr);
+    cr_assert_eq(config->vttbr_el2 >> 48, 0, "none before it is loaded");
     cr_assert_eq(config->vtcr_el2, f.vm->s2.tag.vtcr);
     cr_assert_eq(f.vm->vcpu[2].arch.gic.hcr & 1, 1);
     cr_assert_eq(f.vm->vcpu[2].state, VCPU_OFF);
