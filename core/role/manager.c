@@ -146,7 +146,9 @@ static void leave(struct manager *manager, struct pcpu *pcpu)
         return;
     }
     log_write(&manager->hv->log, LOG_MOD_ROLE, LOG_INFO, "CPU %u is off", pcpu->cpu);
-    (void)hv_stop_managing(pcpu);
+    /* What was posted meanwhile is nobody else's. */
+    while (!hv_stop_managing(pcpu))
+        manage(manager);
     hal_cpu_stop();
 }
 

@@ -37,6 +37,8 @@ void sched_send(struct hv *hv, struct vcpu *vcpu);
 /* Loads `next`, which is this pCPU's current one, and does what was asked of it; lets go of who was
  * loaded, but not of one that waits if `next` is NULL. */
 void sched_switch(struct pcpu *pcpu, struct vcpu *next);
+/* Lets go of the one that is loaded. */
+void sched_let_go(struct pcpu *pcpu);
 
 static inline uint64_t sched_bit(const struct pcpu *pcpu)
 {

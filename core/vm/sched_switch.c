@@ -35,6 +35,9 @@ static void settle(struct pcpu *pcpu, struct vcpu *vcpu)
             sched_insert(pcpu, vcpu);
             sched_offer(pcpu);
         }
+    } else if (vcpu->state == VCPU_RUNNABLE) {
+        /* It was woken while it was loaded, when nobody could steal it. */
+        sched_offer(pcpu);
     }
     spinlock_unlock(&pcpu->lock);
     if (send)
@@ -48,7 +51,7 @@ static void put(struct pcpu *pcpu, struct vcpu *vcpu)
     pcpu->loaded = NULL;
 }
 
-static void let_go(struct pcpu *pcpu)
+void sched_let_go(struct pcpu *pcpu)
 {
     struct vcpu *vcpu = pcpu->loaded;
 
@@ -108,7 +111,7 @@ void sched_switch(struct pcpu *pcpu, struct vcpu *next)
 {
     if (pcpu->loaded != NULL && pcpu->loaded != next &&
         (next != NULL || !stays_loaded(pcpu->loaded)))
-        let_go(pcpu);
+        sched_let_go(pcpu);
     if (next == NULL)
         return;
     if (pcpu->loaded == NULL) {
