@@ -226,6 +226,11 @@ static struct vcpu *choose_elsewhere(struct pcpu *pcpu)
     return next;
 }
 
+static bool is_idle(const struct pcpu *pcpu)
+{
+    return (atomic_load_explicit(&pcpu->hv->idle, memory_order_relaxed) & sched_bit(pcpu)) != 0;
+}
+
 /* Others wait: `current` has a slice, and its spinning is of interest. */
 static void share(struct pcpu *pcpu, struct vcpu *vcpu, bool changed)
 {
@@ -256,8 +261,8 @@ struct vcpu *sched_next(struct pcpu *pcpu)
         sched_switch(pcpu, NULL);
         return NULL;
     }
-    if ((atomic_load_explicit(&pcpu->hv->idle, memory_order_relaxed) & sched_bit(pcpu)) != 0)
-        atomic_fetch_and(&pcpu->hv->idle, ~sched_bit(pcpu));
+    if (is_idle(pcpu))
+        sched_stop_idling(pcpu);
     sched_switch(pcpu, next);
     share(pcpu, next, next != before);
     return next;
@@ -271,11 +276,8 @@ void sched_unload(struct pcpu *pcpu)
     pcpu->running = NULL;
     spinlock_unlock(&pcpu->lock);
     timer_cancel(&pcpu->slice);
-    /* It is not idle, it has something else to do: what waits here is for others to take. */
-    atomic_fetch_and(&pcpu->hv->idle, ~sched_bit(pcpu));
     if (pcpu->loaded != NULL)
         sched_let_go(pcpu);
-    spinlock_lock(&pcpu->lock);
-    sched_offer(pcpu);
-    spinlock_unlock(&pcpu->lock);
+    /* It has something else to do: what waits here is for others to take. */
+    sched_stop_idling(pcpu);
 }

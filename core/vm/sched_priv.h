@@ -25,6 +25,9 @@ void sched_offer(struct pcpu *pcpu);
 struct pcpu *sched_lock_home(struct vcpu *vcpu);
 /* True if one more vCPU with this affinity would be better off on another pCPU by more than one. */
 bool sched_is_crowded(struct pcpu *pcpu, uint64_t affinity);
+/* This pCPU has something to do. It may have been called for several vCPUs at once, of which it
+ * takes one: those that are left are offered to others. */
+void sched_stop_idling(struct pcpu *pcpu);
 /* A vCPU that waits in the queue of another pCPU and may run here: runnable, in no queue, at home
  * here. NULL: none. */
 struct vcpu *sched_steal(struct pcpu *pcpu);
