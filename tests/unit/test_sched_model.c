@@ -442,35 +442,25 @@ CASE(sched_model, shares_are_as_weights)
     }
 }
 
-/* One of three wants `work` of each `period`, and sleeps for the rest. */
+/* One of them wants `work` more of each `period`, and sleeps when it has had that. */
 static void run_sleeper(uint64_t work, uint64_t period)
 {
     struct vcpu *sleeper = &f.hv->vm[0]->vcpu[0];
-    uint64_t start = fakehal()->now;
-    uint64_t done = sleeper->runtime;
 
     while (fakehal()->now < UINT64_C(10) * HZ) {
-        uint64_t left = start + period - fakehal()->now;
-        if (sleeper->state == VCPU_RUNNING) {
-            pcpu(0)->resched = true;
-            serve_all(); /* charges it */
-        }
-        uint64_t used = sleeper->runtime - done;
-        if (sleeper->state == VCPU_RUNNING && used >= work) {
+        uint64_t wanted = work * (1 + fakehal()->now / period);
+        uint64_t left = period - fakehal()->now % period;
+        pcpu(0)->resched = true;
+        serve_all(); /* charges who runs */
+        if (sleeper->state == VCPU_RUNNING && sleeper->runtime >= wanted) {
             sched_wait(sleeper);
-            serve_all();
-        }
-        if (sleeper->state == VCPU_RUNNING && work > used && work - used < left)
-            left = work - used;
-        pass(left);
-        if (fakehal()->now < start + period)
-            continue;
-        start = fakehal()->now;
-        if (sleeper->state == VCPU_BLOCKED) {
-            done = sleeper->runtime;
+        } else if (sleeper->state == VCPU_BLOCKED && sleeper->runtime < wanted) {
             sched_wake(sleeper);
-            serve_all();
         }
+        serve_all();
+        if (sleeper->state == VCPU_RUNNING && wanted - sleeper->runtime < left)
+            left = wanted - sleeper->runtime;
+        pass(left);
     }
     pcpu(0)->resched = true;
     serve_all();
