@@ -292,9 +292,13 @@ __attribute__((always_inline)) static inline void exit_run_all(struct pcpu *pcpu
 {
     while (!hv_start_managing(pcpu)) {
         struct vcpu *vcpu = sched_next(pcpu);
+        /* Letting go of the last vCPU of a VM is work for the manager, which does not wait until
+         * the next one happens to exit. */
+        if (pcpu->resched)
+            continue;
         if (vcpu != NULL) {
             exit_run_vcpu(pcpu, vcpu, traced);
-        } else if (!pcpu->resched) {
+        } else {
             hal_cpu_idle();
             exit_interrupt(pcpu);
         }

@@ -143,24 +143,6 @@ void sched_stop(struct vcpu *vcpu)
     spinlock_unlock(&home->lock);
 }
 
-/* The first of the same VM comes to the front: it may be the one that is waited for. */
-void sched_give_way(struct vcpu *vcpu)
-{
-    struct pcpu *home = vcpu->pcpu;
-
-    spinlock_lock(&home->lock);
-    for (struct list_node *pos = home->runq.next; pos != &home->runq; pos = pos->next) {
-        if (list_entry(pos, struct vcpu, runq)->vm != vcpu->vm)
-            continue;
-        list_remove(pos);
-        list_insert_before(home->runq.next, pos);
-        break;
-    }
-    vcpu->budget = vcpu->budget > 0 ? 0 : vcpu->budget;
-    home->resched = true;
-    spinlock_unlock(&home->lock);
-}
-
 /* --- The choice --- */
 
 static void charge(struct pcpu *pcpu)
@@ -173,6 +155,37 @@ static void charge(struct pcpu *pcpu)
                               pcpu->current->runtime + (now - pcpu->charged), memory_order_relaxed);
     }
     pcpu->charged = now;
+}
+
+/* The first in the queue that is of the same VM, or NULL. */
+static struct vcpu *find_mate(const struct pcpu *pcpu, const struct vcpu *vcpu)
+{
+    for (struct list_node *pos = pcpu->runq.next; pos != &pcpu->runq; pos = pos->next)
+        if (list_entry(pos, struct vcpu, runq)->vm == vcpu->vm)
+            return list_entry(pos, struct vcpu, runq);
+    return NULL;
+}
+
+/*
+ * One of the same VM may be the one that is waited for: it comes to the front, where it has what is
+ * left of this one's time and not its own. So two that wait for each other do not keep others
+ * waiting for longer than one of them would.
+ */
+void sched_give_way(struct vcpu *vcpu)
+{
+    struct pcpu *home = vcpu->pcpu;
+
+    charge(home);
+    spinlock_lock(&home->lock);
+    struct vcpu *mate = find_mate(home, vcpu);
+    if (mate != NULL && vcpu->budget > 0 && home->runq.next != &mate->runq) {
+        mate->budget = vcpu->budget;
+        list_remove(&mate->runq);
+        list_insert_before(home->runq.next, &mate->runq);
+    }
+    vcpu->budget = vcpu->budget > 0 ? 0 : vcpu->budget;
+    home->resched = true;
+    spinlock_unlock(&home->lock);
 }
 
 /* What becomes of a vCPU that was to run, if its VM does not. */
@@ -255,6 +268,11 @@ static struct vcpu *choose_elsewhere(struct pcpu *pcpu)
     return next;
 }
 
+static bool is_idle(const struct pcpu *pcpu)
+{
+    return (atomic_load_explicit(&pcpu->hv->idle, memory_order_relaxed) & sched_bit(pcpu)) != 0;
+}
+
 /* Others wait: `current` has a slice, and its spinning is of interest. */
 static void share(struct pcpu *pcpu, struct vcpu *vcpu, bool changed)
 {
@@ -285,9 +303,23 @@ struct vcpu *sched_next(struct pcpu *pcpu)
         sched_switch(pcpu, NULL);
         return NULL;
     }
-    if ((atomic_load_explicit(&pcpu->hv->idle, memory_order_relaxed) & sched_bit(pcpu)) != 0)
-        atomic_fetch_and(&pcpu->hv->idle, ~sched_bit(pcpu));
+    if (is_idle(pcpu))
+        sched_stop_idling(pcpu);
     sched_switch(pcpu, next);
     share(pcpu, next, next != before);
     return next;
+}
+
+void sched_unload(struct pcpu *pcpu)
+{
+    charge(pcpu);
+    spinlock_lock(&pcpu->lock);
+    pcpu->current = NULL;
+    pcpu->running = NULL;
+    spinlock_unlock(&pcpu->lock);
+    timer_cancel(&pcpu->slice);
+    if (pcpu->loaded != NULL)
+        sched_let_go(pcpu);
+    /* It has something else to do: what waits here is for others to take. */
+    sched_stop_idling(pcpu);
 }

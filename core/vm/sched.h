@@ -51,7 +51,8 @@ void sched_stop(struct vcpu *vcpu);
  * done; NULL if none is runnable here or to be stolen. Only its own pCPU calls.
  */
 struct vcpu *sched_next(struct pcpu *pcpu);
-/* Lets go of every vCPU on this pCPU: the running one goes back into the queue. */
+/* This pCPU runs none for a while: lets go of the one that is loaded, running or waiting; the
+ * running one goes back into the queue, where others may steal it. */
 void sched_unload(struct pcpu *pcpu);
 
 /*

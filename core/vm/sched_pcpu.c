@@ -10,17 +10,6 @@ void sched_online(struct pcpu *pcpu)
     atomic_fetch_or(&pcpu->hv->online, sched_bit(pcpu));
 }
 
-void sched_unload(struct pcpu *pcpu)
-{
-    spinlock_lock(&pcpu->lock);
-    pcpu->current = NULL;
-    pcpu->running = NULL;
-    spinlock_unlock(&pcpu->lock);
-    timer_cancel(&pcpu->slice);
-    if (pcpu->loaded != NULL)
-        sched_let_go(pcpu);
-}
-
 /* --- Going offline --- */
 
 /* Everything that waits for a time here is told at once, and will wait for it elsewhere. */
@@ -50,9 +39,11 @@ static void rehome(struct pcpu *pcpu, struct vcpu *vcpu)
     if (atomic_load(&vcpu->pcpu) != pcpu)
         return;
     struct pcpu *to = &hv->pcpu[__builtin_ctzll(atomic_load(&hv->online) & vcpu->affinity)];
+    struct pcpu *from = pcpu;
     spinlock_lock(&pcpu->lock);
-    if (vcpu->pcpu == pcpu && vcpu->state != VCPU_RUNNABLE)
-        atomic_store(&vcpu->pcpu, to);
+    /* One that is off may be sent elsewhere just now, which takes the lock of its new home only. */
+    if (vcpu->state != VCPU_RUNNABLE)
+        (void)atomic_compare_exchange_strong(&vcpu->pcpu, &from, to);
     spinlock_unlock(&pcpu->lock);
 }
 

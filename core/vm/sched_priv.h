@@ -25,6 +25,9 @@ void sched_offer(struct pcpu *pcpu);
 struct pcpu *sched_lock_home(struct vcpu *vcpu);
 /* True if one more vCPU with this affinity would be better off on another pCPU by more than one. */
 bool sched_is_crowded(struct pcpu *pcpu, uint64_t affinity);
+/* This pCPU has something to do. It may have been called for several vCPUs at once, of which it
+ * takes one: those that are left are offered to others. */
+void sched_stop_idling(struct pcpu *pcpu);
 /* A vCPU that waits in the queue of another pCPU and may run here: runnable, in no queue, at home
  * here. NULL: none. */
 struct vcpu *sched_steal(struct pcpu *pcpu);
@@ -37,12 +40,12 @@ void sched_send(struct hv *hv, struct vcpu *vcpu);
 /* Loads `next`, which is this pCPU's current one, and does what was asked of it; lets go of who was
  * loaded, but not of one that waits if `next` is NULL. */
 void sched_switch(struct pcpu *pcpu, struct vcpu *next);
+/* Lets go of the one that is loaded. */
+void sched_let_go(struct pcpu *pcpu);
 
 /* The registers of the loaded vCPU to memory, its CPU interface reset; the scheduler still has it
  * here. */
 void sched_release(struct pcpu *pcpu, struct vcpu *vcpu);
-/* Lets go of who is loaded here; somebody is. */
-void sched_let_go(struct pcpu *pcpu);
 
 static inline uint64_t sched_bit(const struct pcpu *pcpu)
 {

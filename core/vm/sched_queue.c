@@ -104,6 +104,21 @@ void sched_offer(struct pcpu *pcpu)
         idle = call_thief(pcpu, list_entry(pos, struct vcpu, runq), idle);
 }
 
+void sched_stop_idling(struct pcpu *pcpu)
+{
+    struct hv *hv = pcpu->hv;
+
+    atomic_fetch_and(&hv->idle, ~sched_bit(pcpu));
+    for (uint32_t cpu = 0; cpu < hv->platform.nr_cpus; cpu++) {
+        struct pcpu *other = &hv->pcpu[cpu];
+        if (atomic_load(&other->nr_queued) == 0)
+            continue;
+        spinlock_lock(&other->lock);
+        sched_offer(other);
+        spinlock_unlock(&other->lock);
+    }
+}
+
 void sched_call(struct pcpu *pcpu, const struct vcpu *vcpu)
 {
     uint64_t idle = atomic_load(&pcpu->hv->idle);

@@ -34,6 +34,9 @@ static void settle(struct pcpu *pcpu, struct vcpu *vcpu)
             sched_insert(pcpu, vcpu);
             sched_offer(pcpu);
         }
+    } else if (vcpu->state == VCPU_RUNNABLE) {
+        /* It was woken while it was loaded, when nobody could steal it. */
+        sched_offer(pcpu);
     }
     spinlock_unlock(&pcpu->lock);
     if (send)

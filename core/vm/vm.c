@@ -188,7 +188,7 @@ static hv_err vm_check(const struct hv *hv, const struct vm_config *config)
     if (config->memory < VM_MIN_MEMORY || !is_aligned(config->memory, PAGE_SIZE))
         return HV_ERR_INVAL;
     for (uint32_t i = 0; i < config->vcpus; i++)
-        if (vm_affinity(hv, config->affinity[i]) == 0)
+        if (!sched_can_run(hv, vm_affinity(hv, config->affinity[i])))
             return HV_ERR_INVAL;
     return HV_OK;
 }

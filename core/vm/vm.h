@@ -67,9 +67,9 @@ struct vm {
  * Makes a VM with its memory mapped and scrubbed, its vCPUs off, its interrupt controller on the
  * bus. Memory and tables are charged to its own account, the struct itself to hv->account. On an
  * error everything is given back and the reason is in the log: HV_ERR_INVAL for a configuration
- * that no machine could run, HV_ERR_RANGE if the guest-physical address space or the VMIDs do not
- * reach, HV_ERR_NOMEM or HV_ERR_QUOTA. hv->pool, platform, idregs and pcpu[0] are set up. `config`
- * outlives the VM. hv->vm[] is the caller's.
+ * that no machine could run, or a vCPU that no pCPU online may, HV_ERR_RANGE if the guest-physical
+ * address space or the VMIDs do not reach, HV_ERR_NOMEM or HV_ERR_QUOTA. hv->pool, platform, idregs
+ * and pcpu[0] are set up. `config` outlives the VM. hv->vm[] is the caller's.
  */
 HV_MUST_CHECK hv_err vm_create(struct hv *hv, const struct vm_config *config, uint16_t id,
                                struct vm **out);
