@@ -38,12 +38,31 @@ static void make_runnable(struct pcpu *home, struct vcpu *vcpu)
     sched_call(home, vcpu);
 }
 
+/* True if it waited on this pCPU, which has nothing else to do: then it goes on as it was loaded,
+ * and sched_next() has nothing to choose. The lock is held. */
+static bool resume_here(struct pcpu *home, struct vcpu *vcpu)
+{
+    if (home->cpu != hal_cpu_self() || home->loaded != vcpu || home->current != NULL ||
+        !list_empty(&home->runq) || vcpu->requests != 0 || vcpu->sleep.kind != VCPU_AWAKE ||
+        vcpu->vm->state != VM_RUNNING)
+        return false;
+    if (vcpu->budget <= 0)
+        sched_refill(home, vcpu);
+    vcpu->state = VCPU_RUNNING;
+    home->current = vcpu;
+    home->running = vcpu;
+    home->charged = hal_time_now();
+    atomic_fetch_and(&home->hv->idle, ~sched_bit(home));
+    return true;
+}
+
 static void wake(struct vcpu *vcpu, bool resting)
 {
     struct pcpu *home = sched_lock_home(vcpu);
 
     if (vcpu->state == VCPU_BLOCKED || (resting && vcpu->state == VCPU_PARKED)) {
-        make_runnable(home, vcpu);
+        if (!resume_here(home, vcpu))
+            make_runnable(home, vcpu);
     } else if (vcpu->state == VCPU_RUNNING) {
         vcpu->woken = true;
         if (home->cpu == hal_cpu_self())
