@@ -127,8 +127,6 @@ CASES = {
         extra="kernel-address = /bits/ 64 <0xffffffffffffffc0>;"))), "kernel"),
     "overlapping-images": (overlapping, "overlap|initrd"),
     "too-many-vcpus": (lambda make: make.compile(bundle_source(vm_node(extra="vcpus = <0xffffffff>;"))), "vcpus"),
-    "two-vms": (lambda make: make.compile(bundle_source(vm_node("a"), vm_node("b"))), "one VM with one vCPU"),
-    "two-vcpus": (lambda make: make.compile(bundle_source(vm_node(extra="vcpus = <2>;"))), "one VM with one vCPU"),
     "unknown-property": (lambda make: make.compile(bundle_source(vm_node(extra="frobnicate = <1>;"))), "frobnicate"),
     "bad-log-levels": (lambda make: make.compile(bundle_source(
         vm_node(), root='halcyon { log = "loud"; };')), "log"),

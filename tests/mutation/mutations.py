@@ -30,8 +30,8 @@ MUTATIONS = [
     Mutation(
         "unmap-without-tlbi", "what was unmapped or protected stays in the TLB",
         "core/mem/s2_change.c",
-        "    hal_pt_sync();\n    hal_tlbi_range(&visit->s2->tag, ipa(from), to - from);\n",
-        "    hal_pt_sync();\n",
+        "    struct s2_tag tag = s2_tag(visit->s2);\n    hal_tlbi_range(&tag, ipa(from), to - from);\n",
+        "    (void)from, (void)to;\n",
         "stage2", "not ok: no longer there once it is unmapped"),
     Mutation(
         "protect-without-tlbi", "a page that was made read-only stays writable",
@@ -151,7 +151,7 @@ MUTATIONS = [
     Mutation(
         "eoi-lost", "the end of an interrupt in a list register is not taken over",
         "core/irq/vgic_lr.c",
-        "    if (irq->override == VGIC_KEEP)\n        irq->active = (now & ICH_LR_ACTIVE) != 0;\n",
+        "    if (irq->override == VGIC_KEEP)\n        irq->active = (now & ICH_LR_ACTIVE) != 0 && !vgic_irq_is_lpi(irq);\n",
         "    if (irq->override == VGIC_KEEP && (now & ICH_LR_ACTIVE) != 0)\n        irq->active = true;\n",
         "sgi", "not ok: not active after the end"),
     Mutation(

@@ -144,6 +144,22 @@ CASE(sched, waking_leaves_other_states_alone)
     cr_assert_eq(fakehal()->count[FAKEHAL_KICK], 0);
 }
 
+CASE(sched, one_that_wakes_early_goes_before_those_that_wait)
+{
+    struct vcpu *first = on(1);
+    struct vcpu *second = on(2);
+
+    cr_assert_eq(sched_next(cpu0()), f.vcpu);
+    sched_wait(f.vcpu);
+    cr_assert_eq(sched_next(cpu0()), first);
+    sched_wake(f.vcpu);
+    cr_assert_eq(sched_next(cpu0()), f.vcpu, "with the rest of its slice");
+    slice_passes();
+    cr_assert_eq(sched_next(cpu0()), first, "which had some left, too");
+    slice_passes();
+    cr_assert_eq(sched_next(cpu0()), second);
+}
+
 /* --- Off --- */
 
 CASE(sched, stopped_one_is_off_once_its_registers_are_let_go)

@@ -232,6 +232,9 @@ static void guest_acts(struct vcpu *vcpu, uint64_t what)
         hal_vcpu_sysreg_set(&vcpu->arch, ARCH_CNTV_CVAL_EL0, fakehal()->now + below(ROUND));
         hal_vcpu_sysreg_set(&vcpu->arch, ARCH_CNTV_CTL_EL0, below(2));
         break;
+    case 4:
+        sched_suspend(vcpu, (enum vcpu_suspend)(VCPU_STANDBY + below(3)), ipa(GUEST_ENTRY), 0);
+        break;
     default:
         sched_wait(vcpu);
         break;

@@ -159,7 +159,7 @@ CASE(sched_smp, tlbs_are_separated_when_vcpus_of_a_vm_take_turns)
     for (uint64_t n = 0; n < fakehal()->log_len; n++)
         if (fakehal_log(n)->kind == FAKEHAL_TLBI_LOCAL)
             record = fakehal_log(n);
-    cr_assert_eq(record->tag.vttbr, f.vm->s2.tag.vttbr);
+    cr_assert_eq(record->tag.vttbr, vcpu(1)->arch.config.vttbr_el2);
     cr_assert_eq(record->cpu, 0);
     waits(0);
     cr_assert_null(next(0));
