@@ -291,7 +291,9 @@ __attribute__((always_inline)) static inline void exit_run_vcpu(struct pcpu *pcp
 __attribute__((always_inline)) static inline void exit_run_all(struct pcpu *pcpu, bool traced)
 {
     while (!hv_start_managing(pcpu)) {
-        struct vcpu *vcpu = sched_next(pcpu);
+        /* sched_wake() lets one that waited here alone go on by itself. */
+        struct vcpu *vcpu =
+            pcpu->current != NULL && !pcpu->resched ? pcpu->current : sched_next(pcpu);
         /* Letting go of the last vCPU of a VM is work for the manager, which does not wait until
          * the next one happens to exit. */
         if (pcpu->resched)

@@ -325,7 +325,7 @@ CASE(exit, virtual_timer_wakes_from_wfi)
     sched_wait(f.vcpu);
     cr_assert_null(sched_next(&f.hv->pcpu[0]));
     irq(27);
-    cr_assert_eq(f.vcpu->state, VCPU_RUNNABLE);
+    cr_assert_eq(f.vcpu->state, VCPU_RUNNING);
 }
 
 CASE(exit, maintenance)

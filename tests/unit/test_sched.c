@@ -93,6 +93,31 @@ CASE(sched, an_exit_within_the_slice_changes_nothing)
     }
 }
 
+/* --- Idle --- */
+
+/* Others wait, or something else is asked of it: then it goes the long way. */
+CASE(sched, one_that_wakes_goes_on_only_if_it_is_alone)
+{
+    on(1);
+    sched_wait(f.vcpu);
+    cr_assert_eq(f.vcpu->state, VCPU_BLOCKED);
+    sched_wake(f.vcpu);
+    cr_assert_eq(f.vcpu->state, VCPU_RUNNABLE);
+    cr_assert(cpu0()->resched);
+}
+
+CASE(sched, its_time_asleep_is_not_charged)
+{
+    sched_wait(f.vcpu);
+    cr_assert_null(sched_next(cpu0()));
+    uint64_t before = f.vcpu->runtime;
+    fakehal_advance(HZ);
+    sched_wake(f.vcpu);
+    fakehal_advance(1000);
+    cr_assert_eq(sched_next(cpu0()), f.vcpu);
+    cr_assert_eq(f.vcpu->runtime, before + 1000);
+}
+
 /* --- WFE --- */
 
 CASE(sched, wfe_traps_while_others_wait)
@@ -120,8 +145,9 @@ CASE(sched, blocked_one_stays_loaded_until_another_needs_the_cpu)
     cr_assert_eq(f.vcpu->state, VCPU_BLOCKED);
     sched_wake(f.vcpu);
     sched_wake(f.vcpu);
-    cr_assert_eq(f.vcpu->state, VCPU_RUNNABLE);
-    cr_assert(cpu0()->resched);
+    cr_assert_eq(f.vcpu->state, VCPU_RUNNING, "there is nothing to choose");
+    cr_assert_eq(cpu0()->current, f.vcpu);
+    cr_assert_eq(f.hv->idle, 0);
     cr_assert_eq(sched_next(cpu0()), f.vcpu);
     cr_assert_eq(fakehal()->count[FAKEHAL_VCPU_LOAD], 1);
     sched_wait(f.vcpu);
