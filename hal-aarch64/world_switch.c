@@ -228,6 +228,8 @@ void hal_vcpu_put(struct arch_vcpu *vcpu)
 {
     struct percpu *cpu = percpu_self();
 
+    /* The guest's TLB and cache maintenance whose DSB another CPU will execute. */
+    dsb(ish);
     vcpu->sys[ARCH_CNTV_CTL_EL0] = sysreg_read(cntv_ctl_el0);
     vcpu->sys[ARCH_CNTV_CVAL_EL0] = sysreg_read(cntv_cval_el0);
     sysreg_write(cntv_ctl_el0, CNT_CTL_NONE);

@@ -129,8 +129,10 @@ static enum trace_outcome trace_judge(const struct trace_record *record, const s
 
 void trace_end_exit(struct trace_record *record, const struct vcpu *vcpu)
 {
-    record->outcome = (uint8_t)trace_judge(record, vcpu);
-    if (trace_rows[record->class].end != NULL)
+    /* One that PSCI has powered down may run elsewhere by now. */
+    bool here = vcpu->vm->hv->pcpu[record->pcpu].loaded == vcpu;
+    record->outcome = (uint8_t)(here ? trace_judge(record, vcpu) : TRACE_BLOCKED);
+    if (here && trace_rows[record->class].end != NULL)
         trace_rows[record->class].end(record, vcpu);
     record->time = hal_time_now();
     hal_trace(record);

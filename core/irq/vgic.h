@@ -243,6 +243,10 @@ void vgic_maintenance(struct vgic *vgic, unsigned cpu);
  */
 bool vgic_has_pending(struct vgic *vgic, unsigned cpu);
 
+/* True if the physical interrupt behind PPI `intid` has come and was not ended: it comes no more
+ * until it is. Any pCPU. */
+bool vgic_hw_is_active(struct vgic *vgic, unsigned cpu, uint32_t intid);
+
 /*
  * True if the redistributor of a vCPU that is powered down asks for its power (WakeRequest): an
  * interrupt is deliverable, whatever the CPU interface, which is lost, would say of it. Any pCPU;

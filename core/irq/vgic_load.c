@@ -97,11 +97,20 @@ bool vgic_requests_wake(struct vgic *vgic, unsigned cpu)
     struct vgic_cpu *c = &vgic->cpu[cpu];
     spinlock_lock(&vgic->lock);
     const struct vgic_irq *waits = vgic_lpi_waiting(c);
-    bool found = waits != NULL && vgic_irq_is_deliverable(vgic, waits);
+    /* Commands of the ITS that are left are this vCPU's to carry out. */
+    bool found = c->lpi_work || (waits != NULL && vgic_irq_is_deliverable(vgic, waits));
     for (struct list_node *pos = c->queue.next; pos != &c->queue && !found; pos = pos->next) {
         const struct vgic_irq *irq = list_entry(pos, struct vgic_irq, queue);
         found = vgic_irq_is_deliverable(vgic, irq) && !irq->active;
     }
     spinlock_unlock(&vgic->lock);
     return found;
+}
+
+bool vgic_hw_is_active(struct vgic *vgic, unsigned cpu, uint32_t intid)
+{
+    spinlock_lock(&vgic->lock);
+    bool active = vgic->cpu[cpu].private_irq[intid].hw_active;
+    spinlock_unlock(&vgic->lock);
+    return active;
 }

@@ -95,6 +95,7 @@ static void do_start(struct control *control)
 {
     hv_err err = HV_ERR_EXIST;
 
+    control->manager->halted &= ~BIT(control->slot);
     if (control->vm == NULL)
         err = manager_start_vm(control->manager, control->slot);
     say_result(control, err, "started");
@@ -102,6 +103,7 @@ static void do_start(struct control *control)
 
 static void do_stop(struct control *control)
 {
+    control->manager->halted |= BIT(control->slot);
     vm_end(control->vm, VM_OFF, "stopped from the console");
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 #include "role/manager.h"
+#include "base/bits.h"
 #include "boot/image.h"
 #include "dev/console.h"
 #include "dev/registry.h"
@@ -13,17 +14,18 @@
 static void pcpu_entry(void *arg)
 {
     struct manager *manager = arg;
-    struct pcpu *pcpu = &manager->hv->pcpu[hal_cpu_self()];
 
-    sched_online(pcpu);
-    manager_run(manager, pcpu);
+    manager_run(manager, &manager->hv->pcpu[hal_cpu_self()]);
 }
 
 hv_err manager_start_pcpu(struct manager *manager, uint32_t cpu)
 {
     hv_err err = hal_cpu_start(cpu, pcpu_entry, manager);
 
-    if (err != HV_OK)
+    /* From here on it is counted upon, wherever it is on its way. */
+    if (err == HV_OK)
+        sched_online(&manager->hv->pcpu[cpu]);
+    else
         log_write(&manager->hv->log, LOG_MOD_ROLE, LOG_WARN, "CPU %u does not start: %s", cpu,
                   hv_err_str(err));
     return err;
@@ -116,7 +118,7 @@ static void reap(struct manager *manager, uint32_t slot)
     vm_destroy(vm);
     if (state == VM_CRASHED)
         manager->failed = true;
-    else if (state == VM_RESET)
+    else if (state == VM_RESET && ((manager->gone | manager->halted) & BIT(slot)) == 0)
         (void)start_or_say(manager, slot, "not restarted");
 }
 

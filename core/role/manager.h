@@ -13,9 +13,10 @@
 struct manager {
     struct hv *hv;
     const struct hv_config *config;
-    uint64_t gone; /* bit n: the VM of slot n was destroyed for good */
-    bool reroute;  /* the console's interrupt went to a pCPU that is off now */
-    bool failed;   /* a VM was stopped, or could not be started: the machine's end is no good one */
+    uint64_t gone;   /* bit n: the VM of slot n was destroyed for good */
+    uint64_t halted; /* bit n: the VM of slot n was stopped from the console: it does not reset */
+    bool reroute;    /* the console's interrupt went to a pCPU that is off now */
+    bool failed; /* a VM was stopped, or could not be started: the machine's end is no good one */
 };
 
 /* Brings up all pCPUs but this one, which runs vCPUs from now on too. One that does not come is

@@ -23,6 +23,19 @@ void sched_init_pcpu(struct hv *hv, uint32_t cpu)
     list_init(&pcpu->runq);
 }
 
+/* `current` pays for its time since it was charged last. */
+static void charge(struct pcpu *pcpu)
+{
+    uint64_t now = hal_time_now();
+
+    if (pcpu->current != NULL) {
+        pcpu->current->budget -= (int64_t)(now - pcpu->charged);
+        atomic_store_explicit(&pcpu->current->runtime,
+                              pcpu->current->runtime + (now - pcpu->charged), memory_order_relaxed);
+    }
+    pcpu->charged = now;
+}
+
 /* --- To run, and not to run --- */
 
 void sched_start(struct vcpu *vcpu)
@@ -38,32 +51,49 @@ static void make_runnable(struct pcpu *home, struct vcpu *vcpu)
     sched_call(home, vcpu);
 }
 
+/* This pCPU may have been called for one of them, and then has to hand it on. */
+static bool somebody_waits(const struct hv *hv)
+{
+    for (uint32_t cpu = 0; cpu < hv->platform.nr_cpus; cpu++)
+        if (atomic_load(&hv->pcpu[cpu].nr_queued) != 0)
+            return true;
+    return false;
+}
+
 /* True if it waited on this pCPU, which has nothing else to do: then it goes on as it was loaded,
  * and sched_next() has nothing to choose. The lock is held. */
 static bool resume_here(struct pcpu *home, struct vcpu *vcpu)
 {
     if (home->cpu != hal_cpu_self() || home->loaded != vcpu || home->current != NULL ||
-        !list_empty(&home->runq) || vcpu->requests != 0 || vcpu->sleep.kind != VCPU_AWAKE ||
-        vcpu->vm->state != VM_RUNNING)
+        vcpu->requests != 0 || vcpu->sleep.kind != VCPU_AWAKE || vcpu->vm->state != VM_RUNNING)
         return false;
+    atomic_fetch_and(&home->hv->idle, ~sched_bit(home));
+    if (somebody_waits(home->hv)) {
+        atomic_fetch_or(&home->hv->idle, sched_bit(home));
+        return false;
+    }
     if (vcpu->budget <= 0)
         sched_refill(home, vcpu);
     vcpu->state = VCPU_RUNNING;
     home->current = vcpu;
     home->running = vcpu;
     home->charged = hal_time_now();
-    atomic_fetch_and(&home->hv->idle, ~sched_bit(home));
     return true;
 }
 
-static void wake(struct vcpu *vcpu, bool resting)
+/* What is done to a vCPU in each state: bits. */
+enum reach { REACH_BLOCKED = 1, REACH_PARKED = 2, REACH_RUNNING = 4 };
+
+static void reach(struct vcpu *vcpu, unsigned whom)
 {
     struct pcpu *home = sched_lock_home(vcpu);
+    uint32_t state = vcpu->state;
 
-    if (vcpu->state == VCPU_BLOCKED || (resting && vcpu->state == VCPU_PARKED)) {
+    if ((state == VCPU_BLOCKED && (whom & REACH_BLOCKED) != 0) ||
+        (state == VCPU_PARKED && (whom & REACH_PARKED) != 0)) {
         if (!resume_here(home, vcpu))
             make_runnable(home, vcpu);
-    } else if (vcpu->state == VCPU_RUNNING) {
+    } else if (state == VCPU_RUNNING && (whom & REACH_RUNNING) != 0) {
         vcpu->woken = true;
         if (home->cpu == hal_cpu_self())
             home->resched = true;
@@ -75,12 +105,22 @@ static void wake(struct vcpu *vcpu, bool resting)
 
 void sched_wake(struct vcpu *vcpu)
 {
-    wake(vcpu, false);
+    reach(vcpu, REACH_BLOCKED | REACH_RUNNING);
 }
 
 void sched_rouse(struct vcpu *vcpu)
 {
-    wake(vcpu, true);
+    reach(vcpu, REACH_BLOCKED | REACH_PARKED | REACH_RUNNING);
+}
+
+void sched_rest(struct vcpu *vcpu)
+{
+    reach(vcpu, REACH_RUNNING);
+}
+
+void sched_unrest(struct vcpu *vcpu)
+{
+    reach(vcpu, REACH_PARKED);
 }
 
 /* The running vCPU stops running as `state`: nobody else changes it while it runs. */
@@ -88,6 +128,7 @@ static void stop_running(struct vcpu *vcpu, enum vcpu_state state)
 {
     struct pcpu *pcpu = vcpu->pcpu;
 
+    charge(pcpu);
     vcpu->state = state;
     pcpu->current = NULL;
     pcpu->running = NULL;
@@ -163,18 +204,6 @@ void sched_stop(struct vcpu *vcpu)
 }
 
 /* --- The choice --- */
-
-static void charge(struct pcpu *pcpu)
-{
-    uint64_t now = hal_time_now();
-
-    if (pcpu->current != NULL) {
-        pcpu->current->budget -= (int64_t)(now - pcpu->charged);
-        atomic_store_explicit(&pcpu->current->runtime,
-                              pcpu->current->runtime + (now - pcpu->charged), memory_order_relaxed);
-    }
-    pcpu->charged = now;
-}
 
 /* The first in the queue that is of the same VM, or NULL. */
 static struct vcpu *find_mate(const struct pcpu *pcpu, const struct vcpu *vcpu)

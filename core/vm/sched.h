@@ -12,7 +12,7 @@
 
 /* Takes a physical CPU into use, with nothing to run; it is offline. */
 void sched_init_pcpu(struct hv *hv, uint32_t cpu);
-/* This pCPU runs vCPUs from now on. */
+/* A pCPU that was started runs vCPUs from now on. The one that started it, or itself. */
 void sched_online(struct pcpu *pcpu);
 /*
  * This pCPU runs none any more: gives those it has to others. HV_ERR_BUSY, and it goes on, if one
@@ -33,8 +33,13 @@ void sched_start(struct vcpu *vcpu);
  * runs. Any pCPU; takes its home's lock, so that locks of lower rank may be held.
  */
 void sched_wake(struct vcpu *vcpu);
-/* Its VM runs no more, or no longer rests: sched_wake(), also for one that rests. */
+/* Its VM runs no more: sched_wake(), also for one that rests. */
 void sched_rouse(struct vcpu *vcpu);
+/* Its VM rests from now on: it leaves the guest if it runs. One that waits goes on waiting, and
+ * rests when it wakes. */
+void sched_rest(struct vcpu *vcpu);
+/* Its VM runs again: it is made runnable if it rests. */
+void sched_unrest(struct vcpu *vcpu);
 
 /* The running vCPU waits for an interrupt, unless one is pending. Own pCPU, as the next three. */
 void sched_wait(struct vcpu *vcpu);

@@ -5,7 +5,6 @@
 
 void sched_online(struct pcpu *pcpu)
 {
-    pcpu->charged = hal_time_now();
     atomic_store(&pcpu->leave, false);
     atomic_fetch_or(&pcpu->hv->online, sched_bit(pcpu));
 }
@@ -90,7 +89,8 @@ void sched_quiesce(struct hv *hv)
         struct pcpu *pcpu = &hv->pcpu[cpu];
         uint64_t passes = atomic_load_explicit(&pcpu->passes, memory_order_acquire);
 
-        if (cpu == self || (atomic_load(&hv->online) & sched_bit(pcpu)) == 0)
+        /* One that is still on its way has done nothing yet. */
+        if (cpu == self || passes == 0 || (atomic_load(&hv->online) & sched_bit(pcpu)) == 0)
             continue;
         hal_cpu_kick(cpu);
         while (atomic_load_explicit(&pcpu->passes, memory_order_acquire) == passes &&

@@ -213,7 +213,10 @@ void sched_send(struct hv *hv, struct vcpu *vcpu)
         struct pcpu *to = least_busy(hv, vcpu->affinity);
 
         HV_CHECK(to != NULL);
+        /* Under the lock: who has found it there is done with it. */
+        struct pcpu *from = sched_lock_home(vcpu);
         atomic_store_explicit(&vcpu->pcpu, to, memory_order_release);
+        spinlock_unlock(&from->lock);
         spinlock_lock(&to->lock);
         bool online = (atomic_load(&hv->online) & sched_bit(to)) != 0;
         if (online) {

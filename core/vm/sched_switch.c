@@ -8,12 +8,14 @@
 
 /* --- Letting go --- */
 
-/* Nobody watches the hardware's virtual timer of a vCPU that waits and is not loaded. */
+/* Nobody else watches the hardware's virtual timer of a vCPU that waits and is not loaded. One
+ * whose interrupt has come already, and is held back by the guest's GIC, wakes nobody. */
 static void watch_vtimer(struct pcpu *pcpu, struct vcpu *vcpu)
 {
     const uint64_t *sys = vcpu->arch.sys;
 
-    if ((sys[ARCH_CNTV_CTL_EL0] & (CNT_CTL_ENABLE | CNT_CTL_IMASK)) == CNT_CTL_ENABLE)
+    if ((sys[ARCH_CNTV_CTL_EL0] & (CNT_CTL_ENABLE | CNT_CTL_IMASK)) == CNT_CTL_ENABLE &&
+        !vgic_hw_is_active(&vcpu->vm->vgic, vcpu->index, MACHINE_INTID_VTIMER))
         timer_start(&pcpu->timers, &vcpu->vtimer_watch,
                     sys[ARCH_CNTV_CVAL_EL0] + vcpu->arch.config.cntvoff_el2);
 }

@@ -26,7 +26,7 @@ hv_err vm_vcpu_on(struct vcpu *vcpu, ipa_t entry, uint64_t arg)
     spinlock_lock(&vm->lock);
     /* Once: its own pCPU makes PENDING ON without the lock. */
     uint32_t power = vcpu->power;
-    if (vm->state != VM_RUNNING) {
+    if (vm->state != VM_RUNNING && vm->state != VM_PAUSED) {
         err = HV_ERR_INVAL;
     } else if (power == VCPU_POWER_ON) {
         err = HV_ERR_EXIST;
@@ -100,11 +100,10 @@ static hv_err vm_change(struct vm *vm, enum vm_state from, enum vm_state to)
     return err;
 }
 
-/* Every pCPU that has to do with one of its vCPUs looks at the VM's state anew. */
-static void vm_rouse(struct vm *vm)
+static void vm_each(struct vm *vm, void (*act)(struct vcpu *vcpu))
 {
     for (uint32_t i = 0; i < vm->nr_vcpus; i++)
-        sched_rouse(&vm->vcpu[i]);
+        act(&vm->vcpu[i]);
 }
 
 hv_err vm_pause(struct vm *vm)
@@ -112,7 +111,7 @@ hv_err vm_pause(struct vm *vm)
     hv_err err = vm_change(vm, VM_RUNNING, VM_PAUSED);
 
     if (err == HV_OK)
-        vm_rouse(vm);
+        vm_each(vm, sched_rest);
     return err;
 }
 
@@ -121,7 +120,7 @@ hv_err vm_resume(struct vm *vm)
     hv_err err = vm_change(vm, VM_PAUSED, VM_RUNNING);
 
     if (err == HV_OK)
-        vm_rouse(vm);
+        vm_each(vm, sched_unrest);
     return err;
 }
 
@@ -154,7 +153,7 @@ void vm_end(struct vm *vm, enum vm_state state, const char *format, ...)
     log_write(&hv->log, LOG_MOD_VM, vm_end_rows[state].level, "%s %s: %s", vm->config->name,
               vm_end_rows[state].word, vm->stop_reason);
     /* Its pCPUs let them go when they look at its state. */
-    vm_rouse(vm);
+    vm_each(vm, sched_rouse);
 }
 
 /* --- The manager --- */
@@ -178,9 +177,14 @@ bool hv_start_managing(struct pcpu *pcpu)
     return true;
 }
 
-/* Who posts looks at `managing` after it has set `work`; here it is the other way round. */
+/* Who posts looks at `managing` after it has set `work`; here it is the other way round, so that
+ * one of the two sees the other: both sequentially consistent. */
 bool hv_stop_managing(struct pcpu *pcpu)
 {
-    atomic_store(&pcpu->hv->managing, false);
+    struct hv *hv = pcpu->hv;
+
+    atomic_store(&hv->managing, false);
+    if (!atomic_load(&hv->work) && !atomic_load(&pcpu->leave))
+        return true;
     return !hv_start_managing(pcpu);
 }

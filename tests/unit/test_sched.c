@@ -106,6 +106,17 @@ CASE(sched, one_that_wakes_goes_on_only_if_it_is_alone)
     cr_assert(cpu0()->resched);
 }
 
+CASE(sched, who_waits_has_paid)
+{
+    uint64_t before = f.vcpu->runtime;
+    int64_t budget = f.vcpu->budget;
+
+    fakehal_advance(777);
+    sched_wait(f.vcpu);
+    cr_assert_eq(f.vcpu->runtime, before + 777);
+    cr_assert_eq(f.vcpu->budget, budget - 777);
+}
+
 CASE(sched, its_time_asleep_is_not_charged)
 {
     sched_wait(f.vcpu);
