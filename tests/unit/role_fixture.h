@@ -135,8 +135,9 @@ static inline enum fakehal_end run_pcpu(uint32_t cpu)
     fakehal()->self = cpu;
     enum fakehal_end end = fakehal_catch(enter_manager, &f.hv->pcpu[cpu]);
     fakehal()->self = 0;
-    /* The machine ended in the middle of managing, or somebody else is the manager now. */
-    f.hv->managing = false;
+    /* The machine ends in the middle of managing. */
+    if (end == FAKEHAL_HALTED)
+        f.hv->managing = false;
     return end;
 }
 
