@@ -1,0 +1,133 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT OR Apache-2.0
+"""Several VMs on one machine.
+
+boot: so many Linux VMs come up, each finds a known checksum, and powers off. lives: one VM is stopped, started and reset again and again,
+and destroyed in the end, by commands, in the simulator; no page is lost by it, and a VM with four vCPUs whose work is checked goes on
+beside it. crash: one VM ends in an endless abort, with the same beside it.
+"""
+import argparse
+import hashlib
+import pathlib
+import re
+import subprocess
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / "lib"))
+import halcyon  # noqa: E402
+from halcyon import check  # noqa: E402
+from machine import HALCYON_SIM, ROOT, program_environment  # noqa: E402
+from smp_linux import check_quiet  # noqa: E402
+
+PROGRAMS = ROOT / "build" / "host" / "guest"
+MIB = 1 << 20
+LINUX_MIB = 192
+SUM = "dd if=/dev/zero bs=64k count=16 2>/dev/null | sha256sum"
+SOURCE = """/dts-v1/;
+/ {{
+    compatible = "halcyon,bundle";
+    halcyon {{ console = "lines"; }};
+    vms {{
+        work {{
+            compatible = "halcyon,vm"; memory-size = /bits/ 64 <0x4000000>; vcpus = <4>;
+            bootargs = "rounds={rounds}"; kernel = /incbin/("{programs}/smp-work.bin");
+        }};
+        other {{
+            compatible = "halcyon,vm"; memory-size = /bits/ 64 <{memory}>; vcpus = <{vcpus}>; bootargs = "{bootargs}";
+            {images}
+        }};
+    }};
+}};
+"""
+# What the other VM is in `lives`: its vCPUs, MiB, command line, images, and the words with which it is at work.
+SPIN = (4, 16, "say=1 end=1000000", 'kernel = /incbin/("{programs}/spin.bin");', "other: # time")
+LINUX = (4, LINUX_MIB, "console=ttyAMA0", 'kernel = /incbin/("{linux}"); initrd = /incbin/("{initramfs}");', "other: [    0.4")
+FREE = re.compile(r"^(\d+) KiB of memory are free$", re.MULTILINE)
+WORK_OFF = "notice vm: work off: powered off by PSCI SYSTEM_OFF"
+
+
+def test_boot(options):
+    halcyon.require(halcyon.MACHINES[options.machine])
+    arguments = [str(ROOT / "ci" / "quickstart"), "--timeout", str(options.timeout), "--vms", str(options.vms),
+                 "--pcpus", str(options.pcpus), "--memory", f"{LINUX_MIB}M", "--cmd", SUM]
+    arguments += ["--vmids", str(options.vmids)] if options.vmids else []
+    arguments += ["--qemu"] if options.machine == "qemu" else []
+    done = subprocess.run(arguments, stdin=subprocess.DEVNULL, capture_output=True, timeout=options.timeout + 60, check=False,
+                          encoding="utf-8", errors="replace", env=program_environment(HALCYON_SIM=str(HALCYON_SIM)))
+    check(done.returncode == 0, f"status {done.returncode}:\n{halcyon.tail(done.stdout)}\nstandard error:\n{halcyon.tail(done.stderr)}")
+    check_quiet(done.stdout)
+    want = hashlib.sha256(bytes(MIB)).hexdigest()
+    for i in range(options.vms):
+        check(f"\nvm{i}: {want}  -\n" in done.stdout, f"vm{i} has not the right checksum:\n{halcyon.tail(done.stdout)}")
+        check(re.search(rf"^vm{i}: .*reboot: Power down", done.stdout, re.MULTILINE), f"vm{i} did not power off")
+
+
+def run_beside_work(options, other, control=()):
+    """Runs the VM `other` beside the one that works; the machine has to end by itself, and all work has to be right."""
+    vcpus, memory, bootargs, images, _ = other
+    halcyon.require(PROGRAMS / "smp-work.bin")
+    images = images.format(programs=PROGRAMS, linux=halcyon.LINUX, initramfs=halcyon.INITRAMFS)
+    source = SOURCE.format(programs=PROGRAMS, rounds=options.rounds, vcpus=vcpus, memory=memory * MIB, bootargs=bootargs, images=images)
+    with halcyon.scratch() as directory:
+        bundle = halcyon.compile_dts(directory / "bundle.dtb", source)
+        command = halcyon.halcyon_command(options.machine, bundle, vm_mib=64 + memory, pcpus=options.pcpus, options=control)
+        result = halcyon.run_command(command, options.timeout, (0, 1))
+    halcyon.check_ended(result)
+    halcyon.check_no_panic(result)
+    check(re.search(r"notice role: machine off: ", result.console), f"no orderly end:\n{halcyon.tail(result.console)}\n{result.stderr}")
+    lines = [line for line in result.console.splitlines() if line.startswith("work: ")]
+    check(not [line for line in lines if "not ok" in line] and "work: # OK" in lines and WORK_OFF in result.console,
+          f"the work is not right:\n{halcyon.tail(result.console)}")
+    return result
+
+
+def make_commands(times, at_work):
+    """Stop, start and reset, so many times; `list` whenever the VM is off, and whenever it is at work."""
+    steps = [(at_work, "list")]
+    for _ in range(times):
+        steps += [("are free", "stop other"), ("vm: other off: ", "list"), ("are free", "start other"), (at_work, "list"),
+                  ("are free", "reset other"), (at_work, "list")]
+    steps += [("are free", "destroy other"), ("vm: other off: ", "list")]
+    return [word for text, command in steps for word in ("--control-on", text, "--control", command)]
+
+
+def test_lives(options):
+    other = LINUX if options.linux else SPIN
+    result = run_beside_work(options, other, make_commands(options.times, other[-1]))
+    check(result.exit_code == 0, f"status {result.exit_code}: {result.stderr}\n{halcyon.tail(result.console)}")
+    free = FREE.findall(result.console)
+    check(len(free) == 3 * options.times + 2, f"{len(free)} answers to list, not {3 * options.times + 2}")
+    check(result.console.rindex("are free") < result.console.index(WORK_OFF), "the work was done before the last command: more --rounds")
+    off = set(free[1:-1:3]) | {free[-1]}
+    running = {size for i, size in enumerate(free[:-1]) if i % 3 != 1}
+    check(len(off) == 1 and len(running) == 1, f"free memory is not always the same: {running} KiB with the VM, {off} KiB without")
+    print(f"{options.times} times; {off} KiB free without the VM, {running} with it")
+
+
+def test_crash(options):
+    result = run_beside_work(options, (1, 16, "", 'kernel = /incbin/("{programs}/smash-vectors.bin");', ""))
+    stopped = re.search(r"error vm: other stopped: \S.*", result.console)
+    check(stopped, f"the VM was not stopped with a reason:\n{halcyon.tail(result.console)}")
+    check(stopped.start() < result.console.index(WORK_OFF), "the work was done before the crash: more --rounds")
+
+
+CASES = {"boot": test_boot, "lives": test_lives, "crash": test_crash}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("case", choices=CASES)
+    parser.add_argument("--vms", type=int, default=2, help="boot: how many")
+    parser.add_argument("--vmids", type=int, help="boot: of how many VMIDs")
+    parser.add_argument("--pcpus", type=int, default=2)
+    parser.add_argument("--times", type=int, default=10, help="lives: how often")
+    parser.add_argument("--linux", action="store_true", help="lives: the VM runs Linux")
+    parser.add_argument("--rounds", type=int, default=10, help="lives, crash: of the work")
+    parser.add_argument("--timeout", type=int, default=150)
+    halcyon.add_machine_option(parser)
+    options = parser.parse_args()
+    halcyon.run_test(CASES[options.case], options)
+
+
+if __name__ == "__main__":
+    main()
