@@ -24,6 +24,7 @@ static struct arch_vcpu vcpus[CPUS];
 static _Atomic bool spi_pulsed[SPIS]; /* somebody moves its line: no other edge meanwhile */
 static _Atomic bool spi_raised[SPIS];
 static _Atomic bool sgi_raised[CPUS][GIC_NR_SGIS];
+static _Atomic bool spi_off[SPIS]; /* disabled, and RWP says that it has arrived */
 static _Atomic unsigned nr_raised;
 static _Atomic unsigned nr_busy; /* CPUs that may raise more */
 
@@ -120,6 +121,7 @@ static void take(unsigned cpu, uint32_t intid)
         intid < GIC_NR_SGIS ? &sgi_raised[cpu][intid] : &spi_raised[intid - GIC_FIRST_SPI];
 
     EXPECT(intid < GIC_NR_SGIS || (intid >= GIC_FIRST_SPI && intid < GIC_FIRST_SPI + SPIS));
+    EXPECT(intid < GIC_NR_SGIS || !atomic_load(&spi_off[intid - GIC_FIRST_SPI]));
     EXPECT(atomic_exchange(raised, false)); /* else it has come twice */
     if (atomic_fetch_sub(&nr_raised, 1) == 1)
         wake_all();
@@ -153,6 +155,23 @@ static void serve(unsigned cpu)
     } while (vgic_needs_flush(&gic, cpu));
 }
 
+static void switch_on(unsigned cpu, unsigned n)
+{
+    atomic_store(&spi_off[n], false);
+    (void)dist(cpu, GICD_ISENABLER + 4, 4, true, UINT64_C(1) << n);
+}
+
+/* As a guest must that wants to be sure that it does not come. */
+static void switch_off(unsigned cpu, unsigned n)
+{
+    (void)dist(cpu, GICD_ICENABLER + 4, 4, true, UINT64_C(1) << n);
+    while ((dist(cpu, GICD_CTLR, 4, false, 0) & GICD_CTLR_RWP) != 0) {
+        serve(cpu);
+        hal_cpu_relax();
+    }
+    atomic_store(&spi_off[n], true);
+}
+
 static void do_something(unsigned cpu, uint64_t *random)
 {
     unsigned n = (unsigned)explore_pick(random, SPIS);
@@ -170,8 +189,10 @@ static void do_something(unsigned cpu, uint64_t *random)
         (void)dist(cpu, value % 2 == 0 ? GICD_ISPENDR + 4 : GICD_ISACTIVER + 4, 4, false, 0);
         break;
     case 3:
-        (void)dist(cpu, GICD_ICENABLER + 4, 4, true, UINT64_C(1) << own);
-        (void)dist(cpu, GICD_ISENABLER + 4, 4, true, UINT64_C(1) << own);
+        if (atomic_load(&spi_off[own]))
+            switch_on(cpu, own);
+        else
+            switch_off(cpu, own);
         break;
     case 4:
         vgic_unload(&gic, cpu);
@@ -196,6 +217,8 @@ static void work(struct world *w, unsigned cpu, uint64_t *random)
         if (explore_pick(random, 2) == 0)
             serve(cpu);
     }
+    for (unsigned n = cpu; n < SPIS; n += CPUS)
+        switch_on(cpu, n);
     if (atomic_fetch_sub(&nr_busy, 1) == 1)
         wake_all();
     for (;;) {
