@@ -45,6 +45,7 @@
 #define GICD_CTLR_ENABLE_GRP1 BIT(1) /* with one security state: DS = 1 */
 #define GICD_CTLR_ARE         BIT(4)
 #define GICD_CTLR_DS          BIT(6)
+#define GICD_CTLR_RWP         BIT(31)
 #define GICD_IROUTER_IRM      BIT(31)
 
 /* Redistributor, RD_base frame, 12.10 */
@@ -71,6 +72,7 @@
  * offsets */
 #define GICR_SGI_BASE 0x10000u
 
+#define GICR_CTLR_RWP    BIT(3)
 #define GICR_CTLR_DPG0   BIT(24) /* 1-of-N SPIs of group 0 do not select this PE */
 #define GICR_CTLR_DPG1NS BIT(25) /* of group 1 */
 
@@ -96,9 +98,10 @@
 
 /* ICH_HCR_EL2 */
 #define ICH_HCR_EN             BIT(0)
-#define ICH_HCR_UIE            BIT(1) /* underflow: none or one valid list register */
-#define ICH_HCR_LRENPIE        BIT(2) /* EOI without a list register */
-#define ICH_HCR_NPIE           BIT(3) /* no pending list register */
+#define ICH_HCR_UIE            BIT(1)  /* underflow: none or one valid list register */
+#define ICH_HCR_LRENPIE        BIT(2)  /* EOI without a list register */
+#define ICH_HCR_NPIE           BIT(3)  /* no pending list register */
+#define ICH_HCR_TDIR           BIT(14) /* ICC_DIR_EL1 traps; RES0 unless ICH_VTR_EL2.TDS */
 #define ICH_HCR_EOICOUNT_SHIFT 27u
 /* ICH_VMCR_EL2 */
 #define ICH_VMCR_VENG0       BIT(0)
@@ -162,6 +165,9 @@
 #define GITS_CMD_INVALL  0x0du
 #define GITS_CMD_MOVALL  0x0eu
 #define GITS_CMD_DISCARD 0x0fu
+
+/* ICC_DIR_EL1, 12.2 */
+#define ICC_DIR_INTID BITS(23, 0)
 
 /* ICC_SGI<n>R_EL1, 12.2.16 */
 #define ICC_SGIR_INTID_SHIFT 24u

@@ -79,6 +79,11 @@ static void sysreg_write_sgi0r(struct vcpu *vcpu, uint64_t value)
     vgic_send_sgi(&vcpu->vm->vgic, vcpu->index, value, false);
 }
 
+static void sysreg_write_dir(struct vcpu *vcpu, uint64_t value)
+{
+    vgic_deactivate(&vcpu->vm->vgic, vcpu->index, (uint32_t)(value & ICC_DIR_INTID));
+}
+
 /* System registers are the only interface: SRE, DFB and DIB are RAO/WI (IHI 0069, 12.2.24). */
 static uint64_t sysreg_read_sre(struct vcpu *vcpu)
 {
@@ -96,6 +101,7 @@ const struct sysreg_row sysreg_rows[] = {
     {SYSREG_CNTP_TVAL_EL0, "CNTP_TVAL_EL0", sysreg_read_cntp_tval, sysreg_write_cntp_tval},
     /* IMPLEMENTATION DEFINED, and here without bits. */
     {SYSREG_ACTLR_EL1, "ACTLR_EL1", sysreg_read_zero, sysreg_write_ignore},
+    {SYSREG_ICC_DIR_EL1, "ICC_DIR_EL1", NULL, sysreg_write_dir},
     {SYSREG_CNTP_CTL_EL0, "CNTP_CTL_EL0", sysreg_read_cntp_ctl, sysreg_write_cntp_ctl},
     {SYSREG_CNTP_CVAL_EL0, "CNTP_CVAL_EL0", sysreg_read_cntp_cval, sysreg_write_cntp_cval},
     {SYSREG_ICC_SGI1R_EL1, "ICC_SGI1R_EL1", NULL, sysreg_write_sgi1r},

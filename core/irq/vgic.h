@@ -36,8 +36,11 @@
 #define VGIC_LPI_SLOTS 32u /* priorities */
 #define VGIC_LPI_LOADS ((VGIC_MAX_CPUS + 31) / 32)
 
-/* What the guest wrote to I[SC]ACTIVER while a list register held the interrupt. */
+/* What the guest wrote to I[SC]ACTIVER or ICC_DIR while a list register held the interrupt. */
 enum vgic_override { VGIC_KEEP, VGIC_ACTIVATE, VGIC_DEACTIVATE };
+
+/* Which register tells that a disable is on its way: GICD_CTLR.RWP, GICR_CTLR.RWP. */
+enum vgic_rwp { VGIC_RWP_DIST = 1, VGIC_RWP_REDIST = 2 };
 
 /*
  * One interrupt. Private ones (SGI, PPI) belong to a vgic_cpu, SPIs to the vgic. Guarded by
@@ -90,6 +93,7 @@ struct vgic_cpu {
     uint32_t waker;        /* GICR_WAKER */
     uint32_t ctlr;         /* GICR_CTLR.DPG* */
     uint64_t vmcr;         /* ICH_VMCR_EL2 as last seen: for the choice of a 1-of-N target */
+    uint8_t rwp;           /* enum vgic_rwp: of whose writes one may still have to arrive here */
     bool overflow;         /* more interrupts want a list register than there are */
     _Atomic bool dirty;    /* list registers may have to change before the vCPU runs on */
     _Atomic bool loaded;   /* between vgic_load() and vgic_unload() */
@@ -197,6 +201,13 @@ bool vgic_redist_access(struct vgic *vgic, struct mmio_access *access);
  * `value` is allowed. Own pCPU.
  */
 void vgic_send_sgi(struct vgic *vgic, unsigned cpu, uint64_t value, bool group1);
+
+/*
+ * A write of ICC_DIR_EL1 by vCPU `cpu` (12.2): `intid`, one of its private interrupts or any SPI,
+ * whoever has acknowledged it, is no longer active. Nothing happens with EOImode = 0, and for
+ * LPIs, special INTIDs and those that are not implemented. Own pCPU.
+ */
+void vgic_deactivate(struct vgic *vgic, unsigned cpu, uint32_t intid);
 
 /*
  * Brackets of the time in which the vCPU is loaded. vgic_load() comes before hal_vcpu_load(): what

@@ -10,7 +10,11 @@
 
 #define HCR_EOICOUNT BITS(ICH_HCR_EOICOUNT_SHIFT + 4, ICH_HCR_EOICOUNT_SHIFT)
 /* The bits of ICH_HCR_EL2 that this file decides. */
-#define HCR_OWNED (ICH_HCR_EN | ICH_HCR_UIE | ICH_HCR_LRENPIE | ICH_HCR_NPIE | HCR_EOICOUNT)
+#define HCR_OWNED                                                                                  \
+    (ICH_HCR_EN | ICH_HCR_UIE | ICH_HCR_LRENPIE | ICH_HCR_NPIE | ICH_HCR_TDIR | HCR_EOICOUNT)
+/* Those that are always set. The hardware's ICC_DIR_EL1 knows nothing but its own list registers.
+ */
+#define HCR_ALWAYS (ICH_HCR_EN | ICH_HCR_TDIR)
 
 /* How many interrupts of each kind get a list register. */
 struct lr_budget {
@@ -218,6 +222,26 @@ void vgic_irq_raise_own(struct vgic *vgic, unsigned cpu, struct vgic_irq *irq, u
     raise_anyhow(vgic, cpu, irq, hw);
 }
 
+/* --- ICC_DIR_EL1 --- */
+
+void vgic_deactivate(struct vgic *vgic, unsigned cpu, uint32_t intid)
+{
+    struct vgic_cpu *c = &vgic->cpu[cpu];
+    struct vgic_irq *irq = vgic_irq_find(vgic, cpu, intid);
+    if (irq == NULL || (hal_gic_vmcr_get(c->vcpu) & ICH_VMCR_VEOIM) == 0)
+        return;
+    spinlock_lock(&vgic->lock);
+    bool here = irq->lr >= 0 && irq->cpu == cpu;
+    if (here)
+        vgic_irq_fold(c, irq);
+    vgic_irq_activate(irq, false);
+    if (here)
+        vgic_irq_update_own(vgic, irq, cpu);
+    else
+        vgic_irq_update(vgic, irq, cpu);
+    spinlock_unlock(&vgic->lock);
+}
+
 /* --- The flush of all --- */
 
 /* Takes everything off the queue and the list registers that has no business there, and counts the
@@ -295,7 +319,7 @@ static void flush_all(struct vgic *vgic, struct vgic_cpu *c, unsigned cpu)
     if (c->lpi_waiting != 0 && vgic_lpi_stage(vgic, cpu))
         want = flush_prune(vgic, c, cpu);
     struct lr_budget get = want;
-    uint64_t hcr = ICH_HCR_EN;
+    uint64_t hcr = HCR_ALWAYS;
     unsigned lrs = vgic->nr_lrs;
     if (want.active + want.pending > lrs) {
         unsigned reserved = want.pending != 0 ? 1 : 0;
@@ -307,7 +331,7 @@ static void flush_all(struct vgic *vgic, struct vgic_cpu *c, unsigned cpu)
             hcr |= ICH_HCR_NPIE;
         flush_evict(vgic, c, get);
     }
-    c->overflow = hcr != ICH_HCR_EN;
+    c->overflow = hcr != HCR_ALWAYS;
     flush_place(vgic, c, get);
     flush_hcr(c, hcr);
 }

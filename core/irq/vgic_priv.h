@@ -92,8 +92,9 @@ void vgic_irq_update(struct vgic *vgic, struct vgic_irq *irq, unsigned by);
  */
 void vgic_irq_hand_over(struct vgic *vgic, struct vgic_irq *irq, unsigned by);
 /*
- * As vgic_irq_update(), for a private interrupt of vCPU `by` that is folded: writes the list
- * register at once if no other matter is waiting for a flush.
+ * As vgic_irq_update(), for an interrupt that is folded, and is a private one of vCPU `by` or in
+ * one of its list registers: writes the list register at once if no other matter is waiting for a
+ * flush.
  */
 void vgic_irq_update_own(struct vgic *vgic, struct vgic_irq *irq, unsigned by);
 

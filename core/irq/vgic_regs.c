@@ -17,6 +17,34 @@
 #define GICR_SYNCR   0x00c0u
 #define IDREGS_END   0x10000u
 
+/* --- Register Write Pending --- */
+
+/*
+ * A disable reaches the list registers of a vCPU that runs elsewhere by its next flush, which ends
+ * `dirty`; without a pCPU it has none. So RWP may stay too long, if there is something else to
+ * flush, but is never clear too early.
+ */
+static bool rwp_is_over(const struct vgic_cpu *c)
+{
+    return !atomic_load_explicit(&c->dirty, memory_order_relaxed) ||
+           !atomic_load_explicit(&c->loaded, memory_order_relaxed);
+}
+
+/* Before the vCPU is marked. */
+static void rwp_begin(struct vgic_cpu *c, enum vgic_rwp whose)
+{
+    if (rwp_is_over(c))
+        c->rwp = 0;
+    c->rwp |= (uint8_t)whose;
+}
+
+static bool rwp_is_set(struct vgic_cpu *c, enum vgic_rwp whose)
+{
+    if (c->rwp != 0 && rwp_is_over(c))
+        c->rwp = 0;
+    return (c->rwp & whose) != 0;
+}
+
 /* --- One field of one interrupt --- */
 
 static uint32_t get_group(const struct vgic_irq *irq)
@@ -48,9 +76,11 @@ static bool set_enable(struct vgic *vgic, struct vgic_irq *irq, uint32_t field)
 
 static bool clear_enable(struct vgic *vgic, struct vgic_irq *irq, uint32_t field)
 {
-    (void)vgic;
     (void)field;
     bool changed = irq->enabled;
+    if (changed && irq->lr >= 0)
+        rwp_begin(&vgic->cpu[irq->cpu],
+                  irq->intid < GIC_NR_PRIVATE ? VGIC_RWP_REDIST : VGIC_RWP_DIST);
     irq->enabled = false;
     return changed;
 }
@@ -130,17 +160,25 @@ static bool set_config(struct vgic *vgic, struct vgic_irq *irq, uint32_t field)
 
 static uint64_t read_dist_ctlr(const struct vgic_reg_access *a)
 {
-    return GICD_CTLR_DS | GICD_CTLR_ARE | a->vgic->ctlr;
+    uint64_t value = GICD_CTLR_DS | GICD_CTLR_ARE | a->vgic->ctlr;
+    for (uint32_t cpu = 0; cpu < a->vgic->nr_cpus; cpu++)
+        if (rwp_is_set(&a->vgic->cpu[cpu], VGIC_RWP_DIST))
+            value |= GICD_CTLR_RWP;
+    return value;
 }
 
 static void write_dist_ctlr(const struct vgic_reg_access *a, uint64_t value)
 {
     uint32_t enables = (uint32_t)(value & (GICD_CTLR_ENABLE_GRP0 | GICD_CTLR_ENABLE_GRP1));
+    bool disables = (a->vgic->ctlr & ~enables) != 0;
     if (a->vgic->ctlr == enables)
         return;
     a->vgic->ctlr = enables;
-    for (uint32_t cpu = 0; cpu < a->vgic->nr_cpus; cpu++)
+    for (uint32_t cpu = 0; cpu < a->vgic->nr_cpus; cpu++) {
+        if (disables && a->vgic->cpu[cpu].lr_used != 0)
+            rwp_begin(&a->vgic->cpu[cpu], VGIC_RWP_DIST);
         vgic_cpu_mark(a->vgic, cpu, NULL, a->by);
+    }
 }
 
 static uint64_t read_dist_typer(const struct vgic_reg_access *a)
@@ -183,10 +221,11 @@ static void write_router(const struct vgic_reg_access *a, uint64_t value)
         vgic_irq_set_route(a->vgic, irq, value, a->by);
 }
 
-/* The processor selections; nothing is ever in progress. DPG1S is RAZ/WI: DS = 1. */
+/* The processor selections; of them nothing is ever in progress. DPG1S is RAZ/WI: DS = 1. */
 static uint64_t read_redist_ctlr(const struct vgic_reg_access *a)
 {
-    return a->redist->ctlr | vgic_lpi_read_ctlr(a);
+    return a->redist->ctlr | vgic_lpi_read_ctlr(a) |
+           (rwp_is_set(a->redist, VGIC_RWP_REDIST) ? GICR_CTLR_RWP : 0);
 }
 
 static void write_redist_ctlr(const struct vgic_reg_access *a, uint64_t value)

@@ -27,6 +27,8 @@ MUTATIONS = [
              "core/irq/vgic_load.c", ["vgic_unload"], "vgic"),
     Mutation("vgic-sgi", "SGIs are raised without the vGIC's lock",
              "core/irq/vgic_sgi.c", ["vgic_send_sgi"], "vgic"),
+    Mutation("vgic-dir", "an interrupt is deactivated without the vGIC's lock",
+             "core/irq/vgic_lr.c", ["vgic_deactivate"], "vgic"),
     Mutation("vgic-level", "a line changes without the vGIC's lock",
              "core/irq/vgic.c", ["vgic_set_level"], "vgic"),
     Mutation("pl011", "the UART's registers are accessed without its lock",

@@ -2,7 +2,8 @@
 /*
  * One VM's interrupt controller with a vCPU on each CPU. All raise edges and SGIs, move, disable
  * and look at interrupts, take theirs out of the list registers as a guest would, and sleep when
- * there is none. An interrupt is raised again only after it was taken: each arrives exactly once.
+ * there is none. Every other SPI stays active until somebody deactivates it (ICC_DIR_EL1). An
+ * interrupt is raised again only after it was taken: each arrives exactly once.
  */
 #include "abi/gicv3.h"
 #include "explore/explore.h"
@@ -24,6 +25,8 @@ static struct arch_vcpu vcpus[CPUS];
 static _Atomic bool spi_pulsed[SPIS]; /* somebody moves its line: no other edge meanwhile */
 static _Atomic bool spi_raised[SPIS];
 static _Atomic bool sgi_raised[CPUS][GIC_NR_SGIS];
+static _Atomic bool spi_dropped[SPIS]; /* acknowledged, and still active */
+static _Atomic bool spi_off[SPIS];     /* disabled, and RWP says that it has arrived */
 static _Atomic unsigned nr_raised;
 static _Atomic unsigned nr_busy; /* CPUs that may raise more */
 
@@ -64,7 +67,7 @@ static void prepare(struct world *w)
     for (unsigned cpu = 0; cpu < CPUS; cpu++) {
         gic_cpu[cpu].vcpu = &vcpus[cpu];
         gic_cpu[cpu].affinity = cpu;
-        vcpus[cpu].gic.vmcr = ICH_VMCR_VENG1 | PMR << ICH_VMCR_VPMR_SHIFT;
+        vcpus[cpu].gic.vmcr = ICH_VMCR_VENG1 | ICH_VMCR_VEOIM | PMR << ICH_VMCR_VPMR_SHIFT;
     }
     EXPECT(vgic_init(&gic, &config) == HV_OK);
     (void)dist(0, GICD_CTLR, 4, true, GICD_CTLR_ENABLE_GRP1);
@@ -120,24 +123,36 @@ static void take(unsigned cpu, uint32_t intid)
         intid < GIC_NR_SGIS ? &sgi_raised[cpu][intid] : &spi_raised[intid - GIC_FIRST_SPI];
 
     EXPECT(intid < GIC_NR_SGIS || (intid >= GIC_FIRST_SPI && intid < GIC_FIRST_SPI + SPIS));
+    EXPECT(intid < GIC_NR_SGIS || !atomic_load(&spi_off[intid - GIC_FIRST_SPI]));
     EXPECT(atomic_exchange(raised, false)); /* else it has come twice */
     if (atomic_fetch_sub(&nr_raised, 1) == 1)
         wake_all();
 }
 
-/* The guest acknowledges and ends all that its list registers hold. */
+/* ICC_DIR_EL1, by whoever comes. */
+static void deactivate(unsigned cpu, unsigned n)
+{
+    if (atomic_exchange(&spi_dropped[n], false))
+        vgic_deactivate(&gic, cpu, GIC_FIRST_SPI + n);
+}
+
+/* The guest acknowledges all that its list registers hold, and ends it or drops its priority. */
 static unsigned run_guest(unsigned cpu)
 {
     unsigned taken = 0;
 
     for (unsigned n = 0; n < hal_gic_lr_count(); n++) {
         uint64_t lr = hal_gic_lr_get(&vcpus[cpu], n);
-        if ((lr & ICH_LR_PENDING) == 0)
+        if ((lr & ICH_LR_STATE_MASK) != ICH_LR_PENDING)
             continue;
         lr &= ~ICH_LR_STATE_MASK;
         hal_gic_lr_set(&vcpus[cpu], n, lr | ICH_LR_ACTIVE);
-        take(cpu, (uint32_t)(lr & ICH_LR_VINTID_MASK));
-        hal_gic_lr_set(&vcpus[cpu], n, lr);
+        uint32_t intid = (uint32_t)(lr & ICH_LR_VINTID_MASK);
+        take(cpu, intid);
+        if (intid >= GIC_FIRST_SPI && intid % 2 == 0)
+            atomic_store(&spi_dropped[intid - GIC_FIRST_SPI], true);
+        else
+            hal_gic_lr_set(&vcpus[cpu], n, lr);
         taken++;
     }
     return taken;
@@ -153,13 +168,30 @@ static void serve(unsigned cpu)
     } while (vgic_needs_flush(&gic, cpu));
 }
 
+static void switch_on(unsigned cpu, unsigned n)
+{
+    atomic_store(&spi_off[n], false);
+    (void)dist(cpu, GICD_ISENABLER + 4, 4, true, UINT64_C(1) << n);
+}
+
+/* As a guest must that wants to be sure that it does not come. */
+static void switch_off(unsigned cpu, unsigned n)
+{
+    (void)dist(cpu, GICD_ICENABLER + 4, 4, true, UINT64_C(1) << n);
+    while ((dist(cpu, GICD_CTLR, 4, false, 0) & GICD_CTLR_RWP) != 0) {
+        serve(cpu);
+        hal_cpu_relax();
+    }
+    atomic_store(&spi_off[n], true);
+}
+
 static void do_something(unsigned cpu, uint64_t *random)
 {
     unsigned n = (unsigned)explore_pick(random, SPIS);
     unsigned own = n / CPUS * CPUS + cpu; /* nobody else switches it off and on */
     uint64_t value = explore_pick(random, CPUS);
 
-    switch (explore_pick(random, 10)) {
+    switch (explore_pick(random, 12)) {
     case 0:
         (void)dist(cpu, GICD_IPRIORITYR + GIC_FIRST_SPI + n, 1, true, value << 4);
         break;
@@ -170,8 +202,10 @@ static void do_something(unsigned cpu, uint64_t *random)
         (void)dist(cpu, value % 2 == 0 ? GICD_ISPENDR + 4 : GICD_ISACTIVER + 4, 4, false, 0);
         break;
     case 3:
-        (void)dist(cpu, GICD_ICENABLER + 4, 4, true, UINT64_C(1) << own);
-        (void)dist(cpu, GICD_ISENABLER + 4, 4, true, UINT64_C(1) << own);
+        if (atomic_load(&spi_off[own]))
+            switch_on(cpu, own);
+        else
+            switch_off(cpu, own);
         break;
     case 4:
         vgic_unload(&gic, cpu);
@@ -180,6 +214,10 @@ static void do_something(unsigned cpu, uint64_t *random)
     case 5:
     case 6:
         raise_sgi(cpu, (unsigned)value, n % GIC_NR_SGIS);
+        break;
+    case 7:
+    case 8:
+        deactivate(cpu, n);
         break;
     default:
         raise_spi(n);
@@ -196,10 +234,14 @@ static void work(struct world *w, unsigned cpu, uint64_t *random)
         if (explore_pick(random, 2) == 0)
             serve(cpu);
     }
+    for (unsigned n = cpu; n < SPIS; n += CPUS)
+        switch_on(cpu, n);
     if (atomic_fetch_sub(&nr_busy, 1) == 1)
         wake_all();
     for (;;) {
         serve(cpu);
+        for (unsigned n = 0; n < SPIS; n++)
+            deactivate(cpu, n);
         if (atomic_load(&nr_busy) == 0 && atomic_load(&nr_raised) == 0)
             break;
         if (!vgic_has_pending(&gic, cpu) && !vgic_needs_flush(&gic, cpu))

@@ -262,8 +262,9 @@ uint32_t fakehal_gic_ack(struct arch_vcpu *vcpu);
  * active: HCR.EOIcount goes up.
  */
 void fakehal_gic_eoi(struct arch_vcpu *vcpu, uint32_t intid);
-/* A write of ICC_DIR_EL1: deactivation alone. */
-void fakehal_gic_dir(struct arch_vcpu *vcpu, uint32_t intid);
+/* A write of ICC_DIR_EL1: deactivation alone. False: it traps (HCR.TDIR), and nothing has happened.
+ */
+bool fakehal_gic_dir(struct arch_vcpu *vcpu, uint32_t intid);
 /* True if the virtual IRQ line is asserted: fakehal_gic_ack() would return an interrupt. */
 bool fakehal_gic_signals(struct arch_vcpu *vcpu);
 /*

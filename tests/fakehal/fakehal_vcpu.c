@@ -348,10 +348,13 @@ void fakehal_gic_eoi(struct arch_vcpu *vcpu, uint32_t intid)
         deactivate(vcpu, intid);
 }
 
-void fakehal_gic_dir(struct arch_vcpu *vcpu, uint32_t intid)
+bool fakehal_gic_dir(struct arch_vcpu *vcpu, uint32_t intid)
 {
+    if (bit(vcpu->gic.hcr, 14))
+        return false;
     if (intid < 1020 && bit(vcpu->gic.vmcr, 9))
         deactivate(vcpu, intid);
+    return true;
 }
 
 uint32_t fakehal_gic_misr(struct arch_vcpu *vcpu)

@@ -74,7 +74,7 @@ static void use_gic(struct guest *g, struct arch_vcpu *arch)
         fakehal_gic_eoi(arch, (uint32_t)(what >> 2) % 1024);
         break;
     case 2:
-        fakehal_gic_dir(arch, (uint32_t)(what >> 2) % 1024);
+        (void)fakehal_gic_dir(arch, (uint32_t)(what >> 2) % 1024);
         break;
     default:
         fakehal_gic_enable(arch, (what & 4) != 0, (uint8_t)(what >> 8));

@@ -195,6 +195,11 @@ MUTATIONS = [
         "core/irq/vgic_lr.c",
         "            hcr |= ICH_HCR_NPIE;\n", "            ;\n",
         "spi", "not ok: 24 pending SPIs arrive once each"),
+    Mutation(
+        "dir-left-to-hardware", "ICC_DIR_EL1 does not trap, and an interrupt without a list register is guessed",
+        "core/irq/vgic_lr.c",
+        "(ICH_HCR_EN | ICH_HCR_TDIR)\n", "ICH_HCR_EN\n",
+        "sgi", "not ok: EOImode 1: ICC_DIR deactivates the one that it names"),
     # --- Several vCPUs, and several lives ---
     Mutation(
         "list-register-leaked", "the interrupts of all vCPUs go to the first one's list registers",

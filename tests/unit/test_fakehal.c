@@ -297,7 +297,11 @@ CASE(fakehal, split_priority_drop_and_deactivation)
     fakehal_gic_eoi(&vcpu, 40);
     cr_expect_eq(hal_gic_lr_empty(&vcpu), 0xc, "still active");
     cr_expect_eq(fakehal_gic_ack(&vcpu), 41, "but the priority has dropped");
-    fakehal_gic_dir(&vcpu, 40);
+    hal_gic_hcr_set(&vcpu, 1 | 1u << 14); /* TDIR */
+    cr_expect_not(fakehal_gic_dir(&vcpu, 40));
+    cr_expect_eq(hal_gic_lr_empty(&vcpu), 0xc, "it traps");
+    hal_gic_hcr_set(&vcpu, 1);
+    cr_expect(fakehal_gic_dir(&vcpu, 40));
     cr_expect_eq(hal_gic_lr_empty(&vcpu), 0xd);
 }
 

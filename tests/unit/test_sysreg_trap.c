@@ -139,6 +139,22 @@ CASE(sysreg_trap, software_generated_interrupts)
         cr_assert(!trap(iss(3, 0, 12, 11, op2, 0, true)), "write-only");
 }
 
+/* ICC_DIR_EL1 of SPI 40, which is active. */
+CASE(sysreg_trap, deactivation)
+{
+    struct vgic_irq *irq = &f.vm->vgic.spi[8];
+
+    irq->active = true;
+    set(3, 0, 12, 11, 1, 40);
+    cr_assert(irq->active, "EOImode 0");
+    f.vcpu->arch.gic.vmcr |= 1u << 9;
+    set(3, 0, 12, 11, 1, 41);
+    cr_assert(irq->active, "another");
+    set(3, 0, 12, 11, 1, UINT64_C(0xff000028));
+    cr_assert(!irq->active, "bits 63:24 are RES0");
+    cr_assert(!trap(iss(3, 0, 12, 11, 1, 0, true)), "write-only");
+}
+
 /* Every encoding, both ways: either a row or the ID space allows it, or it is undefined. */
 CASE(sysreg_trap, nothing_else_is_there)
 {
@@ -150,9 +166,9 @@ CASE(sysreg_trap, nothing_else_is_there)
         for (unsigned read = 0; read < 2; read++)
             allowed += trap(iss(op0, op1, crn, crm, enc & 7, 0, read != 0)) ? 1 : 0;
     }
-    /* 56 ID registers; MDRAR and OSLSR to read; OSLAR and three SGI registers to write; ICC_SRE,
-     * ACTLR, OSDLR, DBGPRCR and three timer registers both ways. */
-    cr_assert_eq(allowed, 56 + 2 + 4 + 2 * 7);
+    /* 56 ID registers; MDRAR and OSLSR to read; OSLAR, ICC_DIR and three SGI registers to write;
+     * ICC_SRE, ACTLR, OSDLR, DBGPRCR and three timer registers both ways. */
+    cr_assert_eq(allowed, 56 + 2 + 5 + 2 * 7);
 }
 
 CASES_RUN(sysreg_trap, setup, finish)

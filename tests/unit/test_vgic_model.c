@@ -83,6 +83,18 @@ static void set_route(unsigned by, unsigned intid)
     irq->target = irq->target < m.cpus ? irq->target : MAX_CPUS;
 }
 
+/* Once RWP is clear, nobody can take it any more. */
+static void check_disable(unsigned by, unsigned cpu, unsigned intid)
+{
+    if (is_write_pending(by, cpu, intid))
+        return;
+    for (unsigned at = 0; at < m.cpus; at++)
+        for (unsigned n = 0; n < fakehal()->lr_count && (intid >= 32 || at == cpu); n++)
+            cr_assert((uint32_t)vcpus[at].gic.lr[n] != intid ||
+                          (vcpus[at].gic.lr[n] >> 62 & 1) == 0,
+                      "%u can still be taken by vCPU %u", intid, at);
+}
+
 static void do_setting(unsigned by, unsigned cpu, unsigned intid)
 {
     struct model_irq *irq = at(cpu, intid);
@@ -90,6 +102,8 @@ static void do_setting(unsigned by, unsigned cpu, unsigned intid)
     if (what < 2) {
         irq->enabled = rand() % 4 != 0;
         bit_write(by, cpu, irq->enabled ? ISENABLER : ICENABLER, intid);
+        if (!irq->enabled)
+            check_disable(by, cpu, intid);
     } else if (what == 2 && (m.roomy || !irq->active)) {
         irq->priority = 8 * ((unsigned)rand() % 32);
         priority_write(by, cpu, intid, irq->priority + (unsigned)rand() % 8);
@@ -166,16 +180,17 @@ static void do_eoi(unsigned cpu)
         settle();
 }
 
-/* Deactivates one whose priority was dropped, in any order. */
+/* Deactivates one whose priority was dropped, in any order; an SPI on any vCPU. */
 static void do_dir(unsigned cpu)
 {
     if (m.nr_dropped[cpu] == 0)
         return;
-    run_on_some_pcpu(cpu);
-    m.actor = cpu;
     unsigned *one = &m.dropped[cpu][(unsigned)rand() % m.nr_dropped[cpu]];
+    unsigned by = *one < 32 ? cpu : (unsigned)rand() % m.cpus;
+    run_on_some_pcpu(by);
+    m.actor = by;
     at(cpu, *one)->active = false;
-    fakehal_gic_dir(&vcpus[cpu], *one);
+    guest_dir(by, *one);
     *one = m.dropped[cpu][--m.nr_dropped[cpu]];
 }
 

@@ -260,11 +260,11 @@ CASE(vgic_sources, split_eoi_and_deactivation)
     sgi(0, SGI1R(2, 1));
     cr_assert_eq(guest_ack(0), 2u, "1 is still active");
     guest_eoi(0, 2);
-    fakehal_gic_dir(&vcpus[0], 1);
+    guest_dir(0, 1);
     cr_assert_eq(guest_ack(0), 1u);
     guest_eoi(0, 1);
-    fakehal_gic_dir(&vcpus[0], 2);
-    fakehal_gic_dir(&vcpus[0], 1);
+    guest_dir(0, 2);
+    guest_dir(0, 1);
     guest_takes(0, 1023);
     cr_assert_eq(redist_read(SGI_FRAME + ISACTIVER, 4), 0u);
 }
@@ -279,11 +279,11 @@ CASE(vgic_sources, other_bits_of_hcr_are_left_alone)
         sgi(0, SGI1R(i, 1));
     }
     settle();
-    cr_assert_eq(vcpus[0].gic.hcr, 0x409u, "En, NPIE");
+    cr_assert_eq(vcpus[0].gic.hcr, 0x4409u, "En, NPIE, TDIR");
     for (unsigned i = 0; i < 3; i++)
         guest_takes(0, i);
     settle();
-    cr_assert_eq(vcpus[0].gic.hcr, 0x401u);
+    cr_assert_eq(vcpus[0].gic.hcr, 0x4401u);
 }
 
 static void raise_unmapped(void *ctx)

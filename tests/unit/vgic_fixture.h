@@ -190,6 +190,18 @@ static inline void irq_on(unsigned cpu, unsigned intid, unsigned priority)
     bit_write(0, cpu, ISENABLER, intid);
 }
 
+/* RWP of the register that tells of this interrupt's ICENABLER. */
+static inline bool is_write_pending(unsigned by, unsigned cpu, unsigned intid)
+{
+    uint64_t value = 0;
+    if (intid >= 32) {
+        cr_assert(dist(by, false, D_CTLR, 4, &value));
+        return (value >> 31 & 1) != 0;
+    }
+    cr_assert(redist(by, false, cpu * (uint64_t)REDIST, 4, &value));
+    return (value >> 3 & 1) != 0;
+}
+
 /*
  * Lets the hypervisor do what it does before a guest runs: maintenance interrupts, and a flush of
  * every loaded vCPU that asks for one, until nothing is left to do.
@@ -229,6 +241,14 @@ static inline void guest_eoi(unsigned cpu, uint32_t intid)
 {
     be(cpu);
     fakehal_gic_eoi(&vcpus[cpu], intid);
+}
+
+/* ICC_DIR_EL1, which traps. */
+static inline void guest_dir(unsigned cpu, uint32_t intid)
+{
+    be(cpu);
+    cr_assert_not(fakehal_gic_dir(&vcpus[cpu], intid), "the hardware deactivated %u", intid);
+    vgic_deactivate(&gic, cpu, intid);
 }
 
 /* The guest takes exactly this one and ends it. */

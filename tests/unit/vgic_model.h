@@ -37,7 +37,8 @@ struct model {
     unsigned cpus;
     unsigned pcpus;
     bool phys_active[MAX_CPUS]; /* TIMER_HW on each pCPU */
-    /* Without a list register, an interrupt's EOI is told only by count: the guest then behaves. */
+    /* Without a list register, an interrupt's EOI is told only by count: the guest then behaves. A
+     * trapped ICC_DIR_EL1 says which it is. */
     bool roomy;
     bool split;     /* EOImode 1 */
     unsigned actor; /* the vCPU that need not be kicked in this step, but for those that move */
@@ -215,8 +216,8 @@ static inline void model_init(unsigned cpus, unsigned pcpus, unsigned lrs)
     memset(&m, 0, sizeof(m));
     m.cpus = cpus;
     m.pcpus = pcpus;
-    m.roomy = lrs >= NR_USED;
-    m.split = m.roomy && rand() % 2 == 0;
+    m.split = rand() % 2 == 0;
+    m.roomy = lrs >= NR_USED || m.split;
     m.group1_on = true;
     dist_write(D_CTLR, 4, 2);
     for (unsigned cpu = 0; cpu < cpus; cpu++) {

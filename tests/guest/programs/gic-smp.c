@@ -256,6 +256,27 @@ static void deactivate_subject(unsigned cpu)
     sys_isb();
 }
 
+static bool is_active_at_1(uint32_t sgi)
+{
+    return (mmio_read32(gic_redistributor(1) + GICR_SGI_FRAME + GIC_ISACTIVER) & 1u << sgi) != 0;
+}
+
+/* An SGI is each CPU's own, whatever its number. */
+static void test_deactivation_of_sgi(void)
+{
+    bool good;
+
+    gic_send(1, 5);
+    smp_run_on(1, take_subject);
+    good = subject == 5;
+    smp_run_on(1, end_subject);
+    deactivate_subject(0);
+    good = good && becomes(is_active_at_1, 5, true);
+    smp_run_on(1, deactivate_subject);
+    tap_ok(good && becomes(is_active_at_1, 5, false),
+           "EOImode 1: ICC_DIR deactivates an SGI of its own CPU alone");
+}
+
 /* ICC_DIR of an SPI may be written by any CPU. */
 static void test_deactivation(void)
 {
@@ -274,12 +295,104 @@ static void test_deactivation(void)
     smp_run_on(1, take_subject);
     tap_eq(subject, spi, "EOImode 1: it comes once it is deactivated");
     smp_run_on(1, end_subject);
+    gic_set_pending(spi);
+    deactivate_subject(0);
+    smp_run_on(1, take_subject);
+    tap_eq(subject, spi, "EOImode 1: and once another CPU does it");
+    smp_run_on(1, end_subject);
     deactivate_subject(0);
     tap_ok(becomes(gic_is_active, spi, false),
            "EOImode 1: ICC_DIR of another CPU deactivates an SPI");
+    test_deactivation_of_sgi();
     subject = 0;
     smp_run(COLLECT_CPUS, set_eoi_mode);
     gic_disable(spi);
+}
+
+/* --- Disabled from elsewhere --- */
+
+#define RWP_ROUNDS 8u
+
+static volatile bool is_there;
+static volatile bool has_looked;
+static volatile bool is_disabled;
+
+/* Looks, without a break, until told that what it sees is disabled. */
+static void take_disabled(unsigned cpu)
+{
+    uint64_t start = timer_now();
+
+    (void)cpu;
+    while (SYS_READ(ICC_HPPIR1) != subject &&
+           timer_now() - start < COLLECT_PATIENCE * timer_frequency()) {
+    }
+    is_there = SYS_READ(ICC_HPPIR1) == subject;
+    sys_dsb();
+    has_looked = true;
+    while (!is_disabled) {
+    }
+    sys_isb();
+    subject = (uint32_t)SYS_READ(ICC_IAR1);
+    if (subject != GIC_SPURIOUS) {
+        collect_end(subject);
+    }
+}
+
+/* Makes `intid` pending at CPU 1, and disables it by the register at `address`, of which a bit says
+ * when that is done. True if it does not come then. */
+static bool is_kept_off(uint32_t intid, uint64_t address, uint32_t value, uint64_t rwp)
+{
+    uint32_t busy = rwp == GICD_BASE + GICD_CTLR ? GICD_CTLR_RWP : 1u << 3;
+
+    subject = intid;
+    has_looked = false;
+    is_disabled = false;
+    sys_dsb();
+    smp_post(1, take_disabled);
+    while (!has_looked) {
+    }
+    mmio_write32(address, value);
+    while ((mmio_read32(rwp) & busy) != 0) {
+    }
+    sys_dsb();
+    is_disabled = true;
+    smp_wait(1);
+    return is_there && subject == GIC_SPURIOUS;
+}
+
+static void test_rwp(void)
+{
+    uint32_t spi = FIRST_SPI + 52;
+    uint64_t sgis = gic_redistributor(1) + GICR_SGI_FRAME;
+    bool spis_good = true;
+    bool sgis_good = true;
+    bool group_good = true;
+
+    collect_route(spi, smp_affinity(1));
+    gic_set_edge(spi, true);
+    for (unsigned i = 0; i < RWP_ROUNDS; i++) {
+        gic_enable(spi);
+        gic_set_pending(spi);
+        spis_good = is_kept_off(spi, GICD_BASE + GIC_ICENABLER + 4 * (spi / 32), 1u << (spi % 32),
+                                GICD_BASE + GICD_CTLR) &&
+                    spis_good;
+        gic_enable(spi);
+        group_good =
+            is_kept_off(spi, GICD_BASE + GICD_CTLR, GICD_CTLR_ARE, GICD_BASE + GICD_CTLR) &&
+            group_good;
+        gic_clear_pending(spi);
+        mmio_write32(GICD_BASE + GICD_CTLR, GICD_CTLR_ARE | GICD_CTLR_ENABLE_GRP1);
+        gic_send(1, 6);
+        sgis_good =
+            is_kept_off(6, sgis + GIC_ICENABLER, 1u << 6, gic_redistributor(1) + GICR_CTLR) &&
+            sgis_good;
+        mmio_write32(sgis + GIC_ICPENDR, 1u << 6);
+        mmio_write32(sgis + GIC_ISENABLER, 1u << 6);
+    }
+    gic_disable(spi);
+    tap_ok(spis_good, "GICD_CTLR.RWP is clear: a disabled SPI comes nowhere");
+    tap_ok(group_good, "GICD_CTLR.RWP is clear: nor does one of a disabled group");
+    tap_ok(sgis_good, "GICR_CTLR.RWP is clear: nor does a disabled SGI");
 }
 
 /* --- A CPU that is off --- */
@@ -340,6 +453,7 @@ void guest_main(void)
     test_nesting();
     test_states();
     test_deactivation();
+    test_rwp();
     test_off();
     test_on_again();
 }

@@ -203,6 +203,54 @@ static void test_split_eoi(void)
     sys_isb();
 }
 
+/* By hand; `deactivate`: ICC_DIR too. */
+static bool take(uint32_t intid, bool deactivate)
+{
+    timer_delay_us(200);
+    bool right = SYS_READ(ICC_IAR1) == intid;
+    SYS_WRITE(ICC_EOIR1, intid);
+    if (deactivate) {
+        SYS_WRITE(ICC_DIR, intid);
+    }
+    sys_isb();
+    return right;
+}
+
+/* Active at once: more than there are list registers. ICC_DIR in another order than they came. */
+static void test_split_many(void)
+{
+    uint32_t active = 0xff;
+    bool right = true;
+    bool exact = true;
+    bool again = true;
+
+    SYS_WRITE(ICC_CTLR, ICC_CTLR_EOIMODE);
+    sys_isb();
+    for (unsigned sgi = 0; sgi < 8; sgi++) {
+        gic_send_self(sgi);
+        right = right && take(sgi, false);
+    }
+    tap_ok(right && (mmio_read32(GICR_SGI_BASE + GIC_ISACTIVER) & 0xff) == active,
+           "EOImode 1: eight active at once");
+    for (unsigned sgi = 0; sgi < 8; sgi++) {
+        gic_send_self(sgi);
+    }
+    timer_delay_us(200);
+    tap_eq(SYS_READ(ICC_IAR1), GIC_SPURIOUS, "EOImode 1: and pending, none comes");
+    for (unsigned i = 0; i < 8; i++) {
+        uint32_t sgi = (i * 3 + 5) % 8;
+        SYS_WRITE(ICC_DIR, sgi);
+        sys_isb();
+        active &= ~(1u << sgi);
+        exact = exact && (mmio_read32(GICR_SGI_BASE + GIC_ISACTIVER) & 0xff) == active;
+        again = again && take(sgi, true);
+    }
+    tap_ok(exact, "EOImode 1: ICC_DIR deactivates the one that it names");
+    tap_ok(again && SYS_READ(ICC_IAR1) == GIC_SPURIOUS, "EOImode 1: which then comes again");
+    SYS_WRITE(ICC_CTLR, 0);
+    sys_isb();
+}
+
 static void test_deactivate_by_register(void)
 {
     SYS_WRITE(ICC_CTLR, ICC_CTLR_EOIMODE);
@@ -249,6 +297,7 @@ void guest_main(void)
     test_pending_while_active();
     test_preemption();
     test_split_eoi();
+    test_split_many();
     test_deactivate_by_register();
     test_targets();
 }
