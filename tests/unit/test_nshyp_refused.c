@@ -84,6 +84,38 @@ CASE(nshyp_refused, log_level_of_the_bundle)
     expect_gives_up("VM bundle refused: /halcyon: log: must be LEVEL or LEVEL,MODULE=LEVEL,...");
 }
 
+/* A VMID must be there for each CPU at least, of those that are used. */
+static void with_vmids(uint32_t vmids, uint32_t pcpus)
+{
+    setup();
+    bundle();
+    bundle_vm("a", VM_MEMORY, "o");
+    tree_cells("/halcyon", "vmids", vmids);
+    if (pcpus != 0)
+        tree_cells("/halcyon", "pcpus", pcpus);
+    machine(RAM_SIZE);
+    tree_string("/cpus/cpu@2", "device_type", "cpu");
+    tree_cells("/cpus/cpu@2", "reg", 2);
+    power_on();
+}
+
+CASE(nshyp_refused, fewer_vmids_than_cpus)
+{
+    with_vmids(2, 0);
+    expect_gives_up("VM bundle refused: /halcyon: vmids: fewer than CPUs");
+    with_vmids(3, 0);
+    EXPECT_LOG(OFF_LINE);
+    cr_assert_eq(hv->platform.nr_cpus, 3);
+    with_vmids(2, 2);
+    EXPECT_LOG(OFF_LINE);
+    cr_assert_eq(hv->platform.nr_cpus, 2);
+    cr_assert_eq(hv->vmids.count, 2);
+    with_vmids(0xffff, 4);
+    EXPECT_LOG(OFF_LINE);
+    cr_assert_eq(hv->platform.nr_cpus, 3, "all that there are");
+    cr_assert_eq(hv->vmids.count, 0xff, "as many as 8 bits give");
+}
+
 /* --- The machine's devicetree --- */
 
 static void put_header(uint32_t magic, uint32_t size)

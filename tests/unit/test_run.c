@@ -253,4 +253,115 @@ CASE(run, ended_from_elsewhere)
     cr_assert_eq(f.vm->state, VM_CRASHED);
 }
 
+/* --- The loop with records of its exits, and the one without --- */
+
+static void begin_loop(int traced)
+{
+    finish();
+    setup();
+    fakehal()->traced = traced != 0;
+}
+
+struct loop_irq {
+    uint32_t intid;
+    uint32_t kind;
+    uint64_t ctl; /* the guest's CNTV_CTL_EL0 at this exit */
+};
+
+static void pend_irq(void *ctx, struct arch_vcpu *vcpu, struct arch_exit *exit)
+{
+    const struct loop_irq *irq = ctx;
+
+    exit->kind = irq->kind;
+    hal_vcpu_sysreg_set(vcpu, ARCH_CNTV_CTL_EL0, irq->ctl);
+    if (irq->intid == HAL_INTID_NONE)
+        return;
+    fakehal()->cpu[0].active[irq->intid] = false; /* as a guest that has deactivated it */
+    fakehal()->cpu[0].enabled[irq->intid] = true;
+    fakehal_irq_pend(0, irq->intid);
+}
+
+static void note_vtimer(void *ctx, struct arch_vcpu *vcpu, struct arch_exit *exit)
+{
+    (void)vcpu;
+    (void)exit;
+    fakehal_note(((const struct loop_irq *)ctx)->intid, f.vcpu->vtimer_raised);
+}
+
+/* What the log of fakehal has of `kind` for `addr`: the `len` of the last one. */
+static uint64_t last_len(enum fakehal_kind kind, uint64_t addr)
+{
+    for (uint64_t n = fakehal()->log_len; n > 0; n--)
+        if (fakehal_log(n - 1)->kind == kind && fakehal_log(n - 1)->addr == addr)
+            return fakehal_log(n - 1)->len;
+    cr_assert_fail("no record %d of %" PRIu64, (int)kind, addr);
+    return 0;
+}
+
+/* The timer's line is high from the first of these on, and low again from the next to the last. */
+CASE(run, interrupts_in_both_loops)
+{
+    static struct loop_irq irqs[] = {
+        {27, ARCH_EXIT_IRQ, 5}, {26, ARCH_EXIT_IRQ, 5}, {25, ARCH_EXIT_IRQ, 5},
+        {77, ARCH_EXIT_IRQ, 5}, {33, ARCH_EXIT_IRQ, 5}, {HAL_INTID_NONE, ARCH_EXIT_IRQ, 1},
+        {0, ARCH_EXIT_FIQ, 1},  {34, ARCH_EXIT_IRQ, 1},
+    };
+
+    for (int traced = 0; traced < 2; traced++) {
+        begin_loop(traced);
+        f.hv->platform.uart.size = 0; /* its number means nothing then */
+        for (size_t i = 0; i < 8; i++)
+            fakehal_push_exit((struct arch_exit){0}, pend_irq, note_vtimer, &irqs[i]);
+        push_off();
+        run();
+        for (size_t i = 0; i < 8; i++) {
+            uint32_t intid = irqs[i].intid;
+            cr_assert_eq(last_len(FAKEHAL_NOTE, intid), i < 6, "the line after %u", intid);
+            if (intid != HAL_INTID_NONE)
+                cr_assert_eq(last_len(FAKEHAL_IRQ_END, intid), intid != 27);
+        }
+        cr_assert(fakehal_console_has("interrupt 77 is nobody's: disabled\r\n"));
+        cr_assert(fakehal_console_has("interrupt 33 is nobody's: disabled\r\n"));
+        cr_assert(fakehal_console_has("interrupt 34 is nobody's: disabled\r\n"));
+        cr_assert_not(fakehal_console_has("interrupt 2"));
+        cr_assert_not(fakehal_console_has("interrupt 0"));
+        cr_assert_eq(fakehal()->trace_len, traced ? 9 : 0);
+    }
+}
+
+/* Reprogrammed, and the next exit is none of an interrupt. */
+CASE(run, the_timers_line_in_both_loops)
+{
+    static struct loop_irq irq = {27, ARCH_EXIT_IRQ, 5};
+
+    for (int traced = 0; traced < 2; traced++) {
+        begin_loop(traced);
+        fakehal_push_exit((struct arch_exit){0}, pend_irq, note_vtimer, &irq);
+        push_hvc(0x84000000, NULL);
+        fakehal_push_exit((struct arch_exit){.esr = HVC}, pend_irq, note_vtimer,
+                          &(struct loop_irq){HAL_INTID_NONE, ARCH_EXIT_SYNC, 1});
+        push_off();
+        run();
+        cr_assert_eq(last_len(FAKEHAL_NOTE, 27), 1);
+        cr_assert_eq(last_len(FAKEHAL_NOTE, HAL_INTID_NONE), 0);
+    }
+}
+
+CASE(run, a_broken_machine_in_both_loops)
+{
+    for (int traced = 0; traced < 2; traced++) {
+        begin_loop(traced);
+        fakehal_push_exit((struct arch_exit){.kind = ARCH_EXIT_SERROR, .esr = ESR(0x2f)}, NULL,
+                          NULL, NULL);
+        run();
+        cr_assert_eq(f.vm->state, VM_CRASHED);
+        cr_assert(fakehal_console_has("SError of the machine: "));
+        begin_loop(traced);
+        fakehal_push_exit((struct arch_exit){.kind = 77}, NULL, NULL, NULL);
+        run();
+        cr_assert_eq(f.vm->state, VM_CRASHED);
+        cr_assert(fakehal_console_has("exit of kind 77"));
+    }
+}
+
 CASES_RUN(run, setup, finish)
