@@ -286,7 +286,7 @@ CASE(options, control_has_an_end)
     cr_expect_eq(options.nr_control, 64);
     words[count++] = "--control=list";
     cr_assert_not(parse(words, count));
-    cr_expect_str_eq(message, "--control: at most 64 commands");
+    cr_expect_str_eq(message, "--control: at most 1024 commands");
 }
 
 CASE(options, help_and_version)
