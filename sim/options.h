@@ -13,7 +13,7 @@
 #define OPTIONS_TEXT_MAX    256u /* longest --snapshot-on and its like, with the terminator */
 
 #define SIM_CONTROL_MAX 1024u /* --control commands */
-#define SIM_CONTROL_LEN 80u /* characters of one: what core's command line holds */
+#define SIM_CONTROL_LEN 80u   /* characters of one: what core's command line holds */
 
 enum sim_action { SIM_ACTION_RUN, SIM_ACTION_WRITE_BUNDLE, SIM_ACTION_HELP, SIM_ACTION_VERSION };
 

@@ -4,7 +4,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#define ARGS_MAX 136
+#define ARGS_MAX 1100
 
 static struct sim_options options;
 static char message[OPTIONS_MESSAGE_MAX];
