@@ -12,8 +12,8 @@
 #define OPTIONS_MESSAGE_MAX 256u
 #define OPTIONS_TEXT_MAX    256u /* longest --snapshot-on and its like, with the terminator */
 
-#define SIM_CONTROL_MAX 64u /* --control commands */
-#define SIM_CONTROL_LEN 80u /* characters of one: what core's command line holds */
+#define SIM_CONTROL_MAX 1024u /* --control commands */
+#define SIM_CONTROL_LEN 80u   /* characters of one: what core's command line holds */
 
 enum sim_action { SIM_ACTION_RUN, SIM_ACTION_WRITE_BUNDLE, SIM_ACTION_HELP, SIM_ACTION_VERSION };
 

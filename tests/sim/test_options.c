@@ -4,7 +4,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#define ARGS_MAX 136
+#define ARGS_MAX 1100
 
 static struct sim_options options;
 static char message[OPTIONS_MESSAGE_MAX];
@@ -277,16 +277,16 @@ CASE(options, control)
 
 CASE(options, control_has_an_end)
 {
-    const char *words[1 + 2 * 65 + 1] = {"halcyon-sim", "B"};
+    const char *words[2 + 1025 + 1] = {"halcyon-sim", "B"};
     int count = 2;
 
-    for (int i = 0; i < 64; i++)
+    for (int i = 0; i < 1024; i++)
         words[count++] = "--control=list";
     cr_assert(parse(words, count), "%s", message);
-    cr_expect_eq(options.nr_control, 64);
+    cr_expect_eq(options.nr_control, 1024);
     words[count++] = "--control=list";
     cr_assert_not(parse(words, count));
-    cr_expect_str_eq(message, "--control: at most 64 commands");
+    cr_expect_str_eq(message, "--control: at most 1024 commands");
 }
 
 CASE(options, help_and_version)
