@@ -131,8 +131,11 @@ static void expect_cpu(struct seen *seen, const struct meaning *m)
 
     if (strcmp(m->word[0], "offline") == 0 && (seen->online >> cpu & 1) != 0)
         seen->leave[cpu] = true;
-    if (strcmp(m->word[0], "online") == 0 && cpu == 1 && seen->started == 0)
+    if (strcmp(m->word[0], "online") == 0 && cpu == 1 && seen->started == 0) {
         seen->started = 1;
+        seen->online |= 2;
+        seen->leave[1] = false;
+    }
 }
 
 /* --- One line --- */
