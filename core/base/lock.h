@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /*
- * Ticket spinlock. Ranks order all locks of core (docs/locking.md): a lock is taken only while
- * every lock held by this pCPU has a lower rank. No lock is held across hal_vcpu_run().
+ * Test-and-set spinlock (why not tickets: docs/decisions/0020). Ranks order all locks of core
+ * (docs/locking.md): a lock is taken only while every lock held by this pCPU has a lower rank. No
+ * lock is held across hal_vcpu_run().
  *
  * In hosted builds (LOCK_OBSERVED, a compile definition of core-base) the HAL is told of every lock
  * that is taken and let go, and ends the program where a rank is broken. The EL2 image has none of
@@ -31,8 +32,7 @@ enum lock_rank {
 };
 
 struct spinlock {
-    _Atomic uint16_t next;
-    _Atomic uint16_t owner;
+    atomic_bool held;
     uint32_t rank;
 };
 
@@ -50,39 +50,32 @@ void lock_letting_go(const struct spinlock *lock);
 
 static inline void spinlock_init(struct spinlock *lock, enum lock_rank rank)
 {
-    atomic_init(&lock->next, 0);
-    atomic_init(&lock->owner, 0);
+    atomic_init(&lock->held, false);
     lock->rank = (uint32_t)rank;
-}
-
-static inline void spinlock_await(struct spinlock *lock, uint16_t ticket)
-{
-    while (atomic_load_explicit(&lock->owner, memory_order_acquire) != ticket)
-        lock_relax();
-    if (LOCK_OBSERVED)
-        lock_taken(lock);
 }
 
 static inline void spinlock_lock(struct spinlock *lock)
 {
     if (LOCK_OBSERVED)
         lock_taking(lock);
-    spinlock_await(lock, atomic_fetch_add_explicit(&lock->next, 1, memory_order_relaxed));
+    while (atomic_exchange_explicit(&lock->held, true, memory_order_acquire)) {
+        do
+            lock_relax();
+        while (atomic_load_explicit(&lock->held, memory_order_relaxed));
+    }
+    if (LOCK_OBSERVED)
+        lock_taken(lock);
 }
 
-/* Takes the lock if nobody holds it or waits for it. Ranks hold as for spinlock_lock(). */
+/* Takes the lock if nobody holds it. Ranks hold as for spinlock_lock(). */
 static inline bool spinlock_trylock(struct spinlock *lock)
 {
-    uint16_t owner = atomic_load_explicit(&lock->owner, memory_order_relaxed);
-    uint16_t ticket = owner;
-
     if (LOCK_OBSERVED)
         lock_taking(lock);
-    if (!atomic_compare_exchange_strong_explicit(&lock->next, &ticket, (uint16_t)(owner + 1),
-                                                 memory_order_relaxed, memory_order_relaxed))
+    if (atomic_exchange_explicit(&lock->held, true, memory_order_acquire))
         return false;
-    /* It is this ticket's turn, unless all tickets were drawn since `owner` was read. */
-    spinlock_await(lock, ticket);
+    if (LOCK_OBSERVED)
+        lock_taken(lock);
     return true;
 }
 
@@ -90,8 +83,7 @@ static inline void spinlock_unlock(struct spinlock *lock)
 {
     if (LOCK_OBSERVED)
         lock_letting_go(lock);
-    uint16_t owner = atomic_load_explicit(&lock->owner, memory_order_relaxed);
-    atomic_store_explicit(&lock->owner, (uint16_t)(owner + 1), memory_order_release);
+    atomic_store_explicit(&lock->held, false, memory_order_release);
 }
 
 #endif

@@ -4,6 +4,7 @@
 #include "fakehal/fakehal.h"
 #include <pthread.h>
 #include <sched.h>
+#include <string.h>
 
 CASE(lock, ranks_are_in_the_documented_order)
 {
@@ -20,35 +21,18 @@ CASE(lock, ranks_are_in_the_documented_order)
     cr_assert_lt(LOCK_RANK_LOG, LOCK_RANK_CONSOLE);
 }
 
-CASE(lock, tickets)
+CASE(lock, is_held_from_taking_to_letting_go)
 {
     struct spinlock lock;
 
+    memset(&lock, 0xff, sizeof(lock));
     spinlock_init(&lock, LOCK_RANK_POOL);
     cr_assert_eq(lock.rank, (uint32_t)LOCK_RANK_POOL);
-    cr_assert_eq(atomic_load(&lock.next), 0);
-    cr_assert_eq(atomic_load(&lock.owner), 0);
+    cr_assert_not(atomic_load(&lock.held));
     spinlock_lock(&lock);
-    cr_assert_eq(atomic_load(&lock.next), 1);
-    cr_assert_eq(atomic_load(&lock.owner), 0);
+    cr_assert(atomic_load(&lock.held));
     spinlock_unlock(&lock);
-    cr_assert_eq(atomic_load(&lock.owner), 1);
-}
-
-CASE(lock, tickets_wrap)
-{
-    struct spinlock lock;
-
-    spinlock_init(&lock, LOCK_RANK_VM);
-    atomic_store(&lock.next, UINT16_MAX);
-    atomic_store(&lock.owner, UINT16_MAX);
-    spinlock_lock(&lock);
-    spinlock_unlock(&lock);
-    cr_assert_eq(atomic_load(&lock.next), 0);
-    cr_assert_eq(atomic_load(&lock.owner), 0);
-    spinlock_lock(&lock);
-    spinlock_unlock(&lock);
-    cr_assert_eq(atomic_load(&lock.owner), 1);
+    cr_assert_not(atomic_load(&lock.held));
 }
 
 static void yield(void *ctx)
@@ -138,14 +122,39 @@ CASE(lock, trying_takes_only_what_is_free)
     cr_assert(spinlock_trylock(&lock));
     fakehal()->self = 1; /* it would wait for the first */
     cr_assert_not(spinlock_trylock(&lock));
-    cr_assert_eq(atomic_load(&lock.next), 1, "a try draws no ticket");
+    cr_assert(atomic_load(&lock.held), "a try that fails takes nothing away");
     fakehal()->self = 0;
     spinlock_unlock(&lock);
-    atomic_store(&lock.next, UINT16_MAX);
-    atomic_store(&lock.owner, UINT16_MAX);
-    cr_assert(spinlock_trylock(&lock), "the last ticket before the wrap");
+    cr_assert_not(atomic_load(&lock.held));
+    cr_assert(spinlock_trylock(&lock));
     spinlock_unlock(&lock);
-    cr_assert_eq(atomic_load(&lock.owner), 0);
+}
+
+/* The holder lets go at the waiter's third look. */
+static void let_go_at_last(void *ctx)
+{
+    struct spinlock *lock = ctx;
+    static unsigned looks;
+
+    if (++looks < 3)
+        return;
+    fakehal()->self = 0;
+    spinlock_unlock(lock);
+    fakehal()->self = 1;
+}
+
+CASE(lock, a_waiter_relaxes_until_it_is_free)
+{
+    struct spinlock lock;
+
+    spinlock_init(&lock, LOCK_RANK_POOL);
+    spinlock_lock(&lock);
+    fakehal()->self = 1;
+    fakehal()->relax = let_go_at_last;
+    fakehal()->relax_ctx = &lock;
+    spinlock_lock(&lock);
+    cr_assert(atomic_load(&lock.held));
+    spinlock_unlock(&lock);
 }
 
 /* --- What fakehal watches --- */
@@ -179,7 +188,7 @@ static bool may_nest(enum lock_rank outer, enum lock_rank inner, void (*take)(vo
     spinlock_init(&other, inner);
     spinlock_lock(&held);
     kept = !fakehal_expect_fail(take, NULL);
-    cr_assert_eq(atomic_load(&other.next), kept ? 1 : 0);
+    cr_assert_eq(atomic_load(&other.held), kept);
     fakehal_reset();
     return kept;
 }
