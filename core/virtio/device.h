@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * A virtio device behind its virtio-mmio transport (Virtual I/O Device Version 1.2, 2 and 4.2;
+ * version 2 of the register layout): status, feature negotiation, queues, configuration space,
+ * interrupt, reset. What a device does with its queues are its virtio_ops.
+ *
+ * Who works: a notification only posts work (vm_post_device()). One of the VM's vCPUs does it before
+ * it runs on, on its own time: a bounded piece, then the others of that pCPU have their turn, then
+ * the next. So a device costs its own VM time and no other, and is served by one pCPU at a time.
+ */
+#ifndef VIRTIO_DEVICE_H
+#define VIRTIO_DEVICE_H
+
+#include "arch/mmio.h"
+#include "base/err.h"
+#include "base/lock.h"
+#include "virtio/virtq.h"
+#include "vm/vm.h"
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#define VIRTIO_QUEUES_MAX 32u /* of one device */
+
+struct virtio_device;
+
+/* What makes a device of this kind. Rows are const; `lock`: virtio_device.lock. */
+struct virtio_ops {
+    uint32_t id;       /* DeviceID (5) */
+    uint64_t features; /* those of its kind: the transport adds VERSION_1, INDIRECT_DESC and
+                          EVENT_IDX, and takes away what the instance does not offer */
+    /* The driver wrote FEATURES_OK with `features`, a subset of what is offered, VERSION_1 in it.
+     * False refuses. NULL: every subset will do. Lock held. */
+    bool (*accepts)(struct virtio_device *dev, uint64_t features);
+    /* DRIVER_OK was written: the device is live (3.1.1). May be NULL. Lock held. */
+    void (*started)(struct virtio_device *dev);
+    /* The driver reset the device, or its VM ends. Requests in flight elsewhere are forgotten: what
+     * finishes them later finds another virtio_device.epoch. Queues are reset already. May be NULL.
+     * Lock held. */
+    void (*reset)(struct virtio_device *dev);
+    /*
+     * Work for queue `queue` of a live device, a bounded piece: a few requests or 64 KiB. True if
+     * there is more that can be done now. Called without the lock, which it takes for each touch of
+     * the rings and may let go between them (virtio_lock(), virtio_unlock()); by one pCPU at a time.
+     */
+    bool (*serve)(struct virtio_device *dev, uint32_t queue);
+    /* Reads or writes `size` (1, 2, 4) bytes of the configuration space at `offset`, aligned, in its
+     * `config_size`. `value` is little-endian, as the register is. NULL write: it ignores writes.
+     * Lock held. */
+    uint32_t (*config_read)(struct virtio_device *dev, uint32_t offset, uint32_t size);
+    void (*config_write)(struct virtio_device *dev, uint32_t offset, uint32_t size, uint32_t value);
+    uint32_t config_size; /* bytes, a multiple of 4 */
+};
+
+struct virtio_device {
+    struct spinlock lock; /* rank virtio: everything here but `pending` */
+    struct vm *vm;
+    const struct virtio_ops *ops;
+    uint32_t index; /* of vm->device[] */
+    uint32_t intid; /* an SPI, level */
+    uint32_t nr_queues;
+    uint64_t offered;  /* features */
+    uint64_t accepted; /* by the driver, final once FEATURES_OK is set */
+    uint32_t offered_sel, accepted_sel, queue_sel;
+    uint32_t status;
+    uint32_t isr; /* InterruptStatus */
+    uint32_t generation;
+    uint32_t epoch;  /* counts resets */
+    bool serving;    /* a pCPU is in ops->serve() */
+    _Atomic uint32_t pending; /* bit n: queue n is to be served */
+    struct virtq queue[VIRTIO_QUEUES_MAX];
+};
+
+/* A device to be made: what its kind does not say. */
+struct virtio_setup {
+    const struct virtio_ops *ops;
+    uint64_t base; /* of its register frame, in the guest's machine */
+    uint32_t intid;
+    uint32_t nr_queues;
+    uint64_t withheld; /* features of ops->features that this instance does not offer */
+};
+
+/*
+ * Puts the device on the VM's bus, reset, and registers it with vm_add_device(): `destroy` gets
+ * `dev`, which is the caller's memory and may be the first member of more. Before the VM runs.
+ */
+HV_MUST_CHECK hv_err virtio_create(struct virtio_device *dev, struct vm *vm,
+                                   const struct virtio_setup *setup,
+                                   void (*destroy)(struct vm *vm, void *dev));
+
+/* An mmio_access_fn for the register frame (4.2.2). Accesses of 4 bytes, aligned; of 1, 2, 4 and 8
+ * to the configuration space; others are refused. Takes dev->lock. */
+bool virtio_access(void *dev, struct mmio_access *access);
+
+/* Has queue `queue` served soon. Any pCPU, also from a backend's completion; locks of rank below
+ * sched may be held. */
+void virtio_post(struct virtio_device *dev, uint32_t queue);
+
+static inline void virtio_lock(struct virtio_device *dev)
+{
+    spinlock_lock(&dev->lock);
+}
+
+static inline void virtio_unlock(struct virtio_device *dev)
+{
+    spinlock_unlock(&dev->lock);
+}
+
+/* --- With the lock held --- */
+
+/* True between DRIVER_OK and a reset, unless it is broken: only then are queues touched. */
+bool virtio_is_live(const struct virtio_device *dev);
+static inline bool virtio_has(const struct virtio_device *dev, uint64_t feature)
+{
+    return (dev->accepted & feature) != 0;
+}
+/*
+ * virtq_pop() and virtq_push() of a live device's queue. A broken queue sets DEVICE_NEEDS_RESET and
+ * tells the driver by a configuration change (2.1.2). False: no chain now, for whatever reason.
+ */
+bool virtio_pop(struct virtio_device *dev, uint32_t queue, struct virtq_chain *chain);
+void virtio_push(struct virtio_device *dev, uint32_t queue, uint16_t head, uint32_t written);
+/* Interrupts the driver for what was pushed to `queue`, if it wants that. Once after a batch. */
+void virtio_signal(struct virtio_device *dev, uint32_t queue);
+/* The driver broke the protocol of the device's kind: as for a broken queue. */
+void virtio_break(struct virtio_device *dev);
+/* The configuration space changed: ConfigGeneration moves on, the driver is interrupted. */
+void virtio_config_changed(struct virtio_device *dev);
+
+#endif
