@@ -145,9 +145,6 @@ uint64_t lines_next_event(const struct sim_machine *machine, unsigned cpu);
 uint64_t lines_virtual_count(const struct sim_cpu *cpu, uint64_t now);
 bool lines_vtimer_met(const struct sim_cpu *cpu, uint64_t now);
 
-/* locks.c: a lock that core holds on this CPU, in `what`, is a failed check. */
-void locks_expect_none(const char *what);
-
 /* guest.c: what the engine asks for while a guest runs. */
 extern const struct engine_ops guest_engine_ops;
 

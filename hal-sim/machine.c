@@ -270,7 +270,7 @@ hv_err hal_init(const struct hal_platform *platform)
 _Noreturn void hal_halt(enum hal_halt_reason reason)
 {
     if (reason != HAL_HALT_PANIC)
-        locks_expect_none("hal_halt()");
+        lock_held_expect_none("hal_halt()");
     turns_halt(sim_machine(), reason);
 }
 

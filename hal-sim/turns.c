@@ -199,7 +199,7 @@ void hal_cpu_idle(void)
     struct sim_machine *machine = sim_machine();
     struct sim_cpu *cpu = sim_cpu_self(machine);
 
-    locks_expect_none("hal_cpu_idle()");
+    lock_held_expect_none("hal_cpu_idle()");
     explore_point(__builtin_return_address(0));
     cpu->time_readings = 0;
     if (explore_wakes_early(machine))
@@ -268,11 +268,30 @@ _Noreturn void hal_cpu_stop(void)
     struct sim_cpu *cpu = sim_cpu_self(machine);
 
     HV_CHECK(cpu->loaded == NULL);
-    locks_expect_none("hal_cpu_stop()");
+    lock_held_expect_none("hal_cpu_stop()");
     explore_point(__builtin_return_address(0));
     race_release(&cpu->state);
     cpu->hyp_deadline = HAL_TIMER_NEVER;
     cpu->state = SIM_CPU_OFF;
     for (;;)
         turns_yield(machine);
+}
+
+/* --- Core's locks: whether each CPU keeps their order (docs/locking.md) --- */
+
+/* Core that runs outside of a machine, as a program's helper, has no CPU and is not watched. */
+struct lock_held *lock_held_here(void)
+{
+    return sim_host()->inside ? &sim_cpu_self(sim_machine())->held : NULL;
+}
+
+void lock_held_broken(const char *reason)
+{
+    if (!sim_host()->panicking)
+        hv_check_failed(reason, __FILE__, __LINE__);
+}
+
+void lock_relax(void)
+{
+    hal_cpu_relax();
 }

@@ -270,7 +270,7 @@ void hal_vcpu_run(struct arch_vcpu *vcpu, struct arch_exit *exit)
     struct sim_machine *machine = sim_machine();
 
     HV_CHECK(sim_cpu_self(machine)->loaded == vcpu);
-    locks_expect_none("hal_vcpu_run()");
+    lock_held_expect_none("hal_vcpu_run()");
     explore_point(__builtin_return_address(0));
     explore_progress();
     own_state(vcpu, false, __builtin_return_address(0));

@@ -41,8 +41,8 @@ struct spinlock {
 void lock_relax(void) __attribute__((cold));
 
 /*
- * Provided by hosted HALs: this pCPU is about to take the lock (nothing has changed yet), has taken
- * it, is about to let it go. They return only if that keeps the rules; they take no lock.
+ * lock_held.c, in hosted builds: this pCPU is about to take the lock (nothing has changed yet), has
+ * taken it, is about to let it go. They return only if that keeps the rules; they take no lock.
  */
 void lock_taking(const struct spinlock *lock);
 void lock_taken(const struct spinlock *lock);

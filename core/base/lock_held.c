@@ -72,3 +72,41 @@ bool lock_held_none(const struct lock_held *held, const char *what, char *reason
                        lock_rank_name(held->lock[held->count - 1]->rank));
     return false;
 }
+
+/* --- What lock.h calls --- */
+
+void lock_held_expect_none(const char *what)
+{
+    const struct lock_held *held = lock_held_here();
+    char reason[LOCK_REASON_MAX];
+
+    if (held != NULL && !lock_held_none(held, what, reason))
+        lock_held_broken(reason);
+}
+
+void lock_taking(const struct spinlock *lock)
+{
+    const struct lock_held *held = lock_held_here();
+    char reason[LOCK_REASON_MAX];
+
+    if (held != NULL && !lock_held_check(held, lock, reason))
+        lock_held_broken(reason);
+}
+
+void lock_taken(const struct spinlock *lock)
+{
+    struct lock_held *held = lock_held_here();
+    char reason[LOCK_REASON_MAX];
+
+    if (held != NULL && !lock_held_add(held, lock, reason))
+        lock_held_broken(reason);
+}
+
+void lock_letting_go(const struct spinlock *lock)
+{
+    struct lock_held *held = lock_held_here();
+    char reason[LOCK_REASON_MAX];
+
+    if (held != NULL && !lock_held_remove(held, lock, reason))
+        lock_held_broken(reason);
+}

@@ -34,4 +34,16 @@ bool lock_held_remove(struct lock_held *held, const struct spinlock *lock, char 
 /* No lock is held in `what`, a name for the message. */
 bool lock_held_none(const struct lock_held *held, const char *what, char *reason);
 
+/* lock_held.c's lock_taking() and its like (lock.h) judge what happens here by these. */
+
+/* Provided by hosted HALs: what this pCPU holds; NULL: nobody watches. */
+struct lock_held *lock_held_here(void);
+/* Provided by hosted HALs: a rule was broken. Ends the program, or returns if that is already
+ * under way for another reason. */
+void lock_held_broken(const char *reason);
+
+/* For a HAL's functions that no lock is held across: lock_held_broken() if this pCPU has one.
+ * `what` is a name for the message. */
+void lock_held_expect_none(const char *what);
+
 #endif

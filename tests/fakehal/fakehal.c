@@ -242,7 +242,7 @@ _Noreturn void hal_halt(enum hal_halt_reason reason)
 {
     struct fakehal *hal = fakehal();
     if (reason != HAL_HALT_PANIC)
-        fakehal_no_lock("hal_halt()");
+        lock_held_expect_none("hal_halt()");
     if (hal->catcher == NULL)
         fakehal_fail("hal_halt(%d) that no test expects; console:\n%s", (int)reason,
                      hal->out != NULL ? hal->out : "");

@@ -211,9 +211,6 @@ bool fakehal_expect_fail(void (*fn)(void *ctx), void *ctx);
 
 /* --- CPUs --- */
 
-/* For the files of fakehal: fails the test if core holds a lock on this CPU. */
-void fakehal_no_lock(const char *what);
-
 /*
  * Does what a CPU that hal_cpu_start() has switched on would do by itself: becomes it, and calls
  * its entry(). Returns how that ended, with the caller's CPU in `self` again; by FAKEHAL_RETURNED

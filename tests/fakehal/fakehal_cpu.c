@@ -51,7 +51,7 @@ static void switch_off(struct fakehal *hal)
         fakehal_fail("CPU %u stops with a vCPU loaded", hal->self);
     if (cpu->running != HAL_INTID_NONE)
         fakehal_fail("CPU %u stops before hal_irq_end(%u)", hal->self, cpu->running);
-    fakehal_no_lock("hal_cpu_stop()");
+    lock_held_expect_none("hal_cpu_stop()");
     fakehal_record_add(FAKEHAL_CPU_STOP);
     cpu->on = false;
     cpu->entry = NULL;

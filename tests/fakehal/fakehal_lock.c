@@ -2,8 +2,7 @@
 /* Core's locks: whether each CPU keeps their order (docs/locking.md). */
 #include "fakehal/fakehal.h"
 
-/* NULL: nobody watches. */
-static struct lock_held *held_here(void)
+struct lock_held *lock_held_here(void)
 {
     struct fakehal *hal = fakehal();
 
@@ -14,45 +13,12 @@ static struct lock_held *held_here(void)
     return &hal->cpu[hal->self].held;
 }
 
-static void expect(bool kept, const char *reason)
+void lock_held_broken(const char *reason)
 {
-    if (!kept)
-        fakehal_fail("CPU %u: %s", fakehal()->self, reason);
-}
-
-void fakehal_no_lock(const char *what)
-{
-    const struct lock_held *held = held_here();
-    char reason[LOCK_REASON_MAX];
-
-    expect(held == NULL || lock_held_none(held, what, reason), reason);
+    fakehal_fail("CPU %u: %s", fakehal()->self, reason);
 }
 
 void lock_relax(void)
 {
     hal_cpu_relax();
-}
-
-void lock_taking(const struct spinlock *lock)
-{
-    const struct lock_held *held = held_here();
-    char reason[LOCK_REASON_MAX];
-
-    expect(held == NULL || lock_held_check(held, lock, reason), reason);
-}
-
-void lock_taken(const struct spinlock *lock)
-{
-    struct lock_held *held = held_here();
-    char reason[LOCK_REASON_MAX];
-
-    expect(held == NULL || lock_held_add(held, lock, reason), reason);
-}
-
-void lock_letting_go(const struct spinlock *lock)
-{
-    struct lock_held *held = held_here();
-    char reason[LOCK_REASON_MAX];
-
-    expect(held == NULL || lock_held_remove(held, lock, reason), reason);
 }

@@ -164,7 +164,7 @@ void hal_vcpu_run(struct arch_vcpu *vcpu, struct arch_exit *exit)
         fakehal_fail("hal_vcpu_run() of a vCPU that is not loaded on CPU %u", hal->self);
     if (memcmp(&self()->config, &vcpu->config, sizeof(vcpu->config)) != 0)
         fakehal_fail("hal_vcpu_run(): vcpu->config changed without hal_vcpu_config_sync()");
-    fakehal_no_lock("hal_vcpu_run()");
+    lock_held_expect_none("hal_vcpu_run()");
     fakehal_record_add(FAKEHAL_VCPU_RUN)->addr = (uintptr_t)vcpu;
     hal->runs++;
 

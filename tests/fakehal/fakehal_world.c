@@ -136,7 +136,7 @@ void hal_cpu_idle(void)
 {
     struct fakehal *hal = fakehal();
     struct fakehal_cpu *cpu = self();
-    fakehal_no_lock("hal_cpu_idle()");
+    lock_held_expect_none("hal_cpu_idle()");
     fakehal_record_add(FAKEHAL_IDLE);
     cpu->idles++;
     if (hal->idle != NULL) {
@@ -250,7 +250,7 @@ void hal_trace(const struct trace_record *record)
         fakehal_fail("hal_trace() although hal_trace_enabled() is false");
     if (record->pcpu != hal->self)
         fakehal_fail("hal_trace() on CPU %u of a record of CPU %u", hal->self, record->pcpu);
-    fakehal_no_lock("hal_trace()");
+    lock_held_expect_none("hal_trace()");
     if (self()->running != HAL_INTID_NONE)
         fakehal_fail("hal_trace() before interrupt %u was ended", self()->running);
     if (hal->trace_len == hal->trace_cap) {

@@ -115,7 +115,7 @@ CASE(timer, flush_is_ahead_of_time)
 static void looks_at_itself(struct timer *timer)
 {
     cr_assert(!timer_active(timer), "it may be started anew");
-    fakehal_no_lock("a timer's expired()");
+    lock_held_expect_none("a timer's expired()");
     count_fired(timer);
 }
 
