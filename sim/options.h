@@ -40,7 +40,7 @@ struct sim_options {
     unsigned vms;        /* how many, 1..HV_MAX_VMS */
     unsigned nr_weights; /* 0: not given; else vms */
     unsigned weights[HV_MAX_VMS]; /* 1..VM_WEIGHT_MAX */
-    unsigned vmids;               /* HV_MIN_VMIDS..HV_MAX_VMIDS; 0: not given */
+    unsigned vmids;               /* HV_MIN_VMIDS..VMID_MAX; 0: not given */
     uint64_t machine_memory;      /* 0: what the bundle needs; else a multiple of 2 MiB */
     unsigned pcpus;               /* 1..SIM_MAX_CPUS */
     enum sim_cpu_model cpu;

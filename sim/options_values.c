@@ -3,6 +3,7 @@
 #include "abi/machine.h"
 #include "base/bits.h"
 #include "base/log.h"
+#include "mem/vmid.h"
 #include "sim/options_parse.h"
 #include "vm/config.h"
 #include <stdarg.h>
@@ -187,9 +188,9 @@ bool options_set_vmids(struct options_parse *p, const char *text)
     uint64_t value;
 
     if (!parse_number(text, text + strlen(text), &value) || value < HV_MIN_VMIDS ||
-        value > HV_MAX_VMIDS)
+        value > VMID_MAX)
         return options_refuse(p, "--vmids %s: must be a number from %u to %u", text, HV_MIN_VMIDS,
-                              HV_MAX_VMIDS);
+                              VMID_MAX);
     p->out->vmids = (unsigned)value;
     return true;
 }

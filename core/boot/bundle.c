@@ -6,6 +6,7 @@
 #include "boot/bundle_vm.h"
 #include "boot/fdt_util.h"
 #include "hal/platform.h"
+#include "mem/vmid.h"
 #include <libfdt.h>
 #include <string.h>
 
@@ -69,8 +70,7 @@ static hv_err read_pcpus(struct bundle_parser *p, const struct bundle_prop *prop
 
 static hv_err read_vmids(struct bundle_parser *p, const struct bundle_prop *prop, void *target)
 {
-    return bundle_get_count(p, prop, HV_MIN_VMIDS, HV_MAX_VMIDS,
-                            &((struct hv_config *)target)->vmids);
+    return bundle_get_count(p, prop, HV_MIN_VMIDS, VMID_MAX, &((struct hv_config *)target)->vmids);
 }
 
 static const struct bundle_row root_rows[] = {

@@ -12,7 +12,7 @@
 #include "mem/s2.h"
 #include <stdint.h>
 
-#define VMID_MAX   0xffffu
+#define VMID_MAX   0xffffu /* of 16 bits; 0 is nobody's */
 #define VMID_WORDS ((VMID_MAX + 1) / 64)
 
 struct vmids {

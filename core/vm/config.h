@@ -14,7 +14,6 @@
 #define VM_WEIGHT_MAX     1000u
 #define VM_WEIGHT_DEFAULT 100u
 #define HV_MIN_VMIDS      2u
-#define HV_MAX_VMIDS      0xffffu /* what VMIDs of 16 bits give, without 0 */
 
 /* Bytes that live as long as the hypervisor; data is NULL if there are none. */
 struct vm_blob {
@@ -53,7 +52,7 @@ struct hv_config {
     enum hv_console_mode console;
     bool no_escape; /* Ctrl-A means nothing to the hypervisor */
     uint32_t pcpus; /* use at most so many physical CPUs; 0: all */
-    uint32_t vmids; /* use at most so many VMIDs, HV_MIN_VMIDS..HV_MAX_VMIDS; 0: all */
+    uint32_t vmids; /* use at most so many VMIDs, HV_MIN_VMIDS..VMID_MAX; 0: all */
     uint32_t nr_vms;
     struct vm_config vm[HV_MAX_VMS];
 };

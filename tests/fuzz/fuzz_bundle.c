@@ -2,6 +2,7 @@
 /* Any bytes as a VM bundle; what is accepted is laid out too, as the role does it. */
 #include "boot/bundle.h"
 #include "boot/image.h"
+#include "mem/vmid.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -40,7 +41,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     memcpy(blob, data, size);
     if (bundle_parse(blob, size, &config, reason) == HV_OK) {
         if (config.nr_vms == 0 || config.nr_vms > HV_MAX_VMS || config.pcpus > 64 ||
-            config.vmids > HV_MAX_VMIDS || config.vmids == 1 || config.console > HV_CONSOLE_LINES)
+            config.vmids > VMID_MAX || config.vmids == 1 || config.console > HV_CONSOLE_LINES)
             abort();
         for (uint32_t i = 0; i < config.nr_vms; i++)
             use(&config.vm[i]);

@@ -3,6 +3,7 @@
  * one printable line. */
 #include "abi/machine.h"
 #include "fuzz.h"
+#include "mem/vmid.h"
 #include "sim/options.h"
 
 #define WORDS_MAX 24
@@ -25,7 +26,7 @@ static void check_options(const struct sim_options *options)
     for (unsigned i = 0; i < options->nr_weights; i++)
         FUZZ_ASSERT(options->weights[i] >= 1 && options->weights[i] <= VM_WEIGHT_MAX);
     FUZZ_ASSERT(options->vmids == 0 ||
-                (options->vmids >= HV_MIN_VMIDS && options->vmids <= HV_MAX_VMIDS));
+                (options->vmids >= HV_MIN_VMIDS && options->vmids <= VMID_MAX));
     FUZZ_ASSERT(options->nr_control <= SIM_CONTROL_MAX);
     for (unsigned i = 0; i < options->nr_control; i++) {
         FUZZ_ASSERT(strlen(options->control[i].command) - 1 < SIM_CONTROL_LEN);
