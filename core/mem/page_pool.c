@@ -59,6 +59,14 @@ static void block_remove(struct page_region *region, uint64_t index)
     *frame = (struct page_frame){0};
 }
 
+/* Others read it without the lock, under which it is written: so no exchange is needed. `pages` may
+ * be negative, modulo 2^64. */
+static void free_pages_add(struct page_pool *pool, uint64_t pages)
+{
+    atomic_store_explicit(&pool->free_pages, page_pool_free_pages(pool) + pages,
+                          memory_order_relaxed);
+}
+
 /* --- Adding RAM --- */
 
 void page_pool_init(struct page_pool *pool)
@@ -116,7 +124,7 @@ static hv_err region_add(struct page_pool *pool, uint64_t first, uint64_t last)
     region->first_pfn = first + (overhead >> PAGE_SHIFT);
     region->nr_pages = last - region->first_pfn;
     region_seed(region);
-    pool->free_pages += region->nr_pages;
+    free_pages_add(pool, region->nr_pages);
     pool->total_pages += region->nr_pages;
     return HV_OK;
 }
@@ -190,7 +198,7 @@ static hv_err alloc_locked(struct page_pool *pool, struct page_account *account,
     if (err != HV_OK)
         return err;
     account->used += pages;
-    pool->free_pages -= pages;
+    free_pages_add(pool, -pages);
     return HV_OK;
 }
 
@@ -258,7 +266,7 @@ void page_pool_free(struct page_pool *pool, struct page_account *account, pa_t b
     *frame = (struct page_frame){0};
     block_give(region, index, order);
     account->used -= pages;
-    pool->free_pages += pages;
+    free_pages_add(pool, pages);
     spinlock_unlock(&pool->lock);
 }
 
@@ -273,7 +281,7 @@ void page_pool_fail_nth(struct page_pool *pool, uint64_t n)
 
 uint64_t page_pool_free_pages(const struct page_pool *pool)
 {
-    return pool->free_pages;
+    return atomic_load_explicit(&pool->free_pages, memory_order_relaxed);
 }
 
 unsigned page_pool_order(uint64_t size)

@@ -10,6 +10,7 @@
 #include "base/addr.h"
 #include "base/err.h"
 #include "base/lock.h"
+#include <stdatomic.h>
 #include <stdint.h>
 
 #define PAGE_POOL_MAX_ORDER 18u /* 1 GiB */
@@ -39,9 +40,9 @@ struct page_pool {
     struct spinlock lock; /* rank pool */
     struct page_region region[PAGE_POOL_REGIONS];
     uint32_t nr_regions;
-    uint64_t free_pages;
-    uint64_t total_pages; /* allocatable ones */
-    uint64_t fail_nth;    /* 0: never */
+    _Atomic uint64_t free_pages; /* written under the lock, read anywhere */
+    uint64_t total_pages;        /* allocatable ones */
+    uint64_t fail_nth;           /* 0: never */
 };
 
 /* An empty pool. Before anybody else knows it. */
@@ -79,7 +80,7 @@ void page_pool_free(struct page_pool *pool, struct page_account *account, pa_t b
 /* Makes the nth allocation from now on fail with HV_ERR_NOMEM, once. 0 turns it off. For tests. */
 void page_pool_fail_nth(struct page_pool *pool, uint64_t n);
 
-/* Pages that could be allocated now, in total; a snapshot, no lock is taken. */
+/* Pages that could be allocated now, in total; a snapshot, no lock is taken. Any pCPU. */
 uint64_t page_pool_free_pages(const struct page_pool *pool);
 
 /* Smallest order whose block holds `size` bytes (0 for 0); PAGE_POOL_MAX_ORDER + 1 if none does. */

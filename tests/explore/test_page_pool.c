@@ -81,6 +81,8 @@ static void work(struct world *w, unsigned cpu, uint64_t *random)
             give(w, cpu, &held[which]);
             held[which] = held[--count];
         }
+        /* Others allocate meanwhile: it is what it was at some time. */
+        EXPECT(page_pool_free_pages(&w->hv.pool) <= free_pages);
     }
     while (count > 0)
         give(w, cpu, &held[--count]);
