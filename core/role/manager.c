@@ -111,7 +111,7 @@ static void reap(struct manager *manager, uint32_t slot)
     struct hv *hv = manager->hv;
     struct vm *vm = hv->vm[slot];
 
-    if (vm == NULL || !vm_is_quiet(vm))
+    if (vm == NULL || !vm_is_over(vm))
         return;
     uint32_t state = vm->state;
     hv->vm[slot] = NULL;

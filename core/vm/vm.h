@@ -74,15 +74,16 @@ struct vm {
 HV_MUST_CHECK hv_err vm_create(struct hv *hv, const struct vm_config *config, uint16_t id,
                                struct vm **out);
 
-/* True once the VM has ended and none of its vCPUs is in any pCPU: it can be destroyed. */
-static inline bool vm_is_quiet(const struct vm *vm)
+/* True once the VM has ended and none of its vCPUs is in any pCPU: it can be destroyed, and stays
+ * so. Of one that was not started it is false: whoever makes it may not be done yet. */
+static inline bool vm_is_over(const struct vm *vm)
 {
     uint32_t state = vm->state;
 
-    return state != VM_RUNNING && state != VM_PAUSED && vm->nr_live == 0;
+    return state != VM_CREATED && state != VM_RUNNING && state != VM_PAUSED && vm->nr_live == 0;
 }
 
-/* Scrubs and gives back every page. The VM is quiet, or was not started. Only the manager
+/* Scrubs and gives back every page. The VM is over, or was not started. Only the manager
  * (vm/hv.h), no lock held: waits for the other pCPUs. */
 void vm_destroy(struct vm *vm);
 

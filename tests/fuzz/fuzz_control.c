@@ -254,7 +254,7 @@ static void reap(struct world *w)
     (void)sched_next(&w->hv.pcpu[0]);
     for (unsigned i = 0; i < VMS; i++) {
         struct vm *vm = w->hv.vm[i];
-        if (vm == NULL || !vm_is_quiet(vm))
+        if (vm == NULL || !vm_is_over(vm))
             continue;
         w->hv.vm[i] = NULL;
         vm_destroy(vm);

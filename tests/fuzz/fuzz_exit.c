@@ -319,7 +319,7 @@ static void run_vm(struct guest *g, const struct vm_config *config)
     FUZZ_ASSERT(g->vm->state == VM_OFF || g->vm->state == VM_RESET || g->vm->state == VM_CRASHED);
     FUZZ_ASSERT(g->vm->stop_reason[0] != '\0');
     FUZZ_ASSERT(strnlen(g->vm->stop_reason, VM_REASON_MAX) < VM_REASON_MAX);
-    FUZZ_ASSERT(vm_is_quiet(g->vm) && g->hv->pcpu[0].loaded == NULL);
+    FUZZ_ASSERT(vm_is_over(g->vm) && g->hv->pcpu[0].loaded == NULL);
     check_memory(g->vm);
     vm_destroy(g->vm);
     FUZZ_ASSERT(page_pool_free_pages(&g->hv->pool) == free_pages);

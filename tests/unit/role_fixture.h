@@ -72,7 +72,7 @@ static inline void finish(void)
         f.hv->vm[slot] = NULL;
         if (vm == NULL)
             continue;
-        cr_assert(vm_is_quiet(vm));
+        cr_assert(vm_is_over(vm));
         vm_destroy(vm);
     }
     fixture_end(&f);

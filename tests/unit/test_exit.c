@@ -412,7 +412,7 @@ CASE(exit, random_exits_hurt_nobody_else)
             ends++;
             cr_assert_neq(f.vm->stop_reason[0], '\0');
             cr_assert_null(sched_next(&f.hv->pcpu[0]));
-            cr_assert(vm_is_quiet(f.vm));
+            cr_assert(vm_is_over(f.vm));
             f.vm->state = VM_CREATED; /* the cheapest way to a fresh one */
             f.vm->nr_on = 0;
             vm_start(f.vm, ipa(GUEST_ENTRY), 0);

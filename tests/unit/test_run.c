@@ -43,7 +43,7 @@ static void run(void)
     exit_run(&f.hv->pcpu[0]);
     cr_assert_eq(fakehal_script_left(), 0);
     cr_assert(f.hv->managing, "the end of the VM is the manager's work");
-    cr_assert(vm_is_quiet(f.vm));
+    cr_assert(vm_is_over(f.vm));
     cr_assert_null(f.hv->pcpu[0].loaded);
     cr_assert_null(fakehal()->cpu[0].loaded);
 }

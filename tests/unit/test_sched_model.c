@@ -176,7 +176,7 @@ static void end_vm(unsigned slot, bool again)
     vm_end(f.hv->vm[slot], VM_OFF, "by chance");
     serve_all();
     /* Those in queues are let go when it would be their turn. */
-    for (unsigned i = 0; !vm_is_quiet(f.hv->vm[slot]); i++) {
+    for (unsigned i = 0; !vm_is_over(f.hv->vm[slot]); i++) {
         cr_assert_lt(i, 1000);
         pass(ROUND);
     }

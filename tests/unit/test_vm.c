@@ -269,6 +269,7 @@ CASE(vm, life_and_end)
     fixture_create(&f, 1);
     vm_end(f.vm, VM_CRASHED, "not running yet");
     cr_assert_eq(f.vm->state, VM_CREATED);
+    cr_assert(!vm_is_over(f.vm), "it has not begun");
     vm_start(f.vm, ipa(GUEST_ENTRY), 0x48000000);
     cr_assert_eq(f.vm->state, VM_RUNNING);
     cr_assert_eq(f.vm->nr_live, 1);
@@ -279,9 +280,9 @@ CASE(vm, life_and_end)
     vm_end(f.vm, VM_OFF, "because of %d", 42);
     cr_assert_eq(f.vm->state, VM_OFF);
     cr_assert_str_eq(f.vm->stop_reason, "because of 42");
-    cr_assert(!vm_is_quiet(f.vm), "its pCPU has not seen it yet");
+    cr_assert(!vm_is_over(f.vm), "its pCPU has not seen it yet");
     cr_assert_null(sched_next(&f.hv->pcpu[0]));
-    cr_assert(vm_is_quiet(f.vm));
+    cr_assert(vm_is_over(f.vm));
     cr_assert_eq(f.vcpu->state, VCPU_OFF);
     cr_assert_eq(f.vcpu->power, VCPU_POWER_OFF);
     cr_assert(f.hv->work, "the manager is to destroy it");

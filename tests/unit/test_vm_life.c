@@ -39,7 +39,7 @@ CASE(vm_life, pause_and_resume_in_each_state)
     cr_assert_eq(vcpu(0)->state, VCPU_PARKED);
     cr_assert_eq(vcpu(1)->state, VCPU_BLOCKED);
     cr_assert_eq(vcpu(2)->state, VCPU_PARKED);
-    cr_assert(!vm_is_quiet(f.vm), "it has not ended");
+    cr_assert(!vm_is_over(f.vm), "it has not ended");
     sched_wake(vcpu(0));
     cr_assert_eq(vcpu(0)->state, VCPU_PARKED, "no interrupt gets it out of its rest");
     sched_wake(vcpu(1));
@@ -94,10 +94,10 @@ CASE(vm_life, quiet_once_every_pcpu_has_let_go)
     vm_end(f.vm, VM_CRASHED, "by pCPU %d", 2);
     cr_assert(!f.hv->work);
     cr_assert_null(next(0));
-    cr_assert(!vm_is_quiet(f.vm), "pCPU 1 has one");
+    cr_assert(!vm_is_over(f.vm), "pCPU 1 has one");
     cr_assert(!f.hv->work);
     cr_assert_null(next(1));
-    cr_assert(vm_is_quiet(f.vm));
+    cr_assert(vm_is_over(f.vm));
     cr_assert(f.hv->work);
     cr_assert(pcpu(1)->resched, "who let the last one go is to be the manager");
     all_gone();
@@ -113,7 +113,7 @@ CASE(vm_life, end_of_one_that_rests)
     vm_end(f.vm, VM_OFF, "at rest");
     for (unsigned cpu = 0; cpu < 3; cpu++)
         cr_assert_null(next(cpu));
-    cr_assert(vm_is_quiet(f.vm));
+    cr_assert(vm_is_over(f.vm));
     all_gone();
 }
 
@@ -125,7 +125,7 @@ CASE(vm_life, stolen_after_its_vm_has_ended)
     vm_end(f.vm, VM_OFF, "off");
     for (unsigned cpu = 3; cpu-- > 0;)
         cr_assert_null(next(cpu));
-    cr_assert(vm_is_quiet(f.vm));
+    cr_assert(vm_is_over(f.vm));
     all_gone();
 }
 
@@ -311,7 +311,7 @@ CASE(vm_life, work_does_not_wait_for_a_guest_to_exit)
     fakehal_set_run(off_then_spin, NULL);
     exit_run(pcpu(0));
     cr_assert_eq(exits, 1);
-    cr_assert(vm_is_quiet(f.vm));
+    cr_assert(vm_is_over(f.vm));
     cr_assert(f.hv->managing);
     fixture_destroy(&f, other);
 }
