@@ -6,7 +6,6 @@
 #include "sim/trace/trace_text.h"
 #include <errno.h>
 #include <inttypes.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -29,7 +28,7 @@ static enum tool_status walk(const struct tool_options *options,
     return got == TRACE_READ_BAD ? TOOL_TROUBLE : TOOL_GOOD;
 }
 
-/* ctx: of the error that ended it, as when the reader of our output has gone. */
+/* ctx: of the error that ended it, as when the disk is full. */
 static bool print_record(void *ctx, const struct tool_item *item)
 {
     char line[TRACE_TEXT_MAX];
@@ -138,7 +137,8 @@ const struct tool_command tool_commands[] = {
 };
 const unsigned tool_nr_commands = ARRAY_LEN(tool_commands);
 
-/* `status`, unless what was printed did not all get out. */
+/* `status`, unless what was printed did not all get out. A reader who has gone ends the program by
+ * SIGPIPE, without a word, before it comes here. */
 static int finish_output(int status, int failure)
 {
     int error = errno;
@@ -157,7 +157,6 @@ int main(int argc, char **argv)
     struct tool_options options;
     int status;
 
-    signal(SIGPIPE, SIG_IGN);
     if (!tool_options_parse(argc, argv, &options, &status))
         return finish_output(status, 1);
     status = (int)options.command->run(&options);
