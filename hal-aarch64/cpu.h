@@ -3,6 +3,7 @@
 #ifndef HAL_AARCH64_CPU_H
 #define HAL_AARCH64_CPU_H
 
+#include "arch/idreg.h"
 #include "arch/vcpu.h"
 #include <stdbool.h>
 #include <stdint.h>
@@ -54,6 +55,7 @@ struct percpu {
     bool has_ras;
     bool has_sme;
     bool panicking; /* a report is being printed */
+    struct arch_idregs idregs;
 };
 
 static inline struct percpu *percpu_self(void)

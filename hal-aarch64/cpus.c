@@ -19,15 +19,15 @@ static uint32_t private_enabled; /* INTIDs of each CPU, as bits */
 
 void cpu_init_self(struct percpu *cpu)
 {
-    struct arch_idregs idregs;
+    const struct arch_idregs *idregs = &cpu->idregs;
 
-    hal_id_regs(&idregs);
-    cpu->nr_breakpoints = idreg_breakpoints(&idregs);
-    cpu->nr_watchpoints = idreg_watchpoints(&idregs);
-    cpu->has_pauth = idreg_has_pauth(&idregs);
-    cpu->has_ras = bits_get(idregs.reg[IDREG_PFR0], 31, 28) != 0;
-    cpu->has_sme = bits_get(idregs.reg[IDREG_PFR1], 27, 24) != 0;
-    el2_regs_init(&idregs);
+    cpu_read_id_regs(&cpu->idregs);
+    cpu->nr_breakpoints = idreg_breakpoints(idregs);
+    cpu->nr_watchpoints = idreg_watchpoints(idregs);
+    cpu->has_pauth = idreg_has_pauth(idregs);
+    cpu->has_ras = bits_get(idregs->reg[IDREG_PFR0], 31, 28) != 0;
+    cpu->has_sme = bits_get(idregs->reg[IDREG_PFR1], 27, 24) != 0;
+    el2_regs_init(idregs);
     sysreg_write(oslar_el1,
                  UINT64_C(0)); /* core emulates the guests' OS Lock; the CPU's own stays open */
     sysreg_write(mdscr_el1, UINT64_C(0));
@@ -132,6 +132,13 @@ hv_err hal_cpu_start(unsigned index, void (*entry)(void *), void *arg)
     if (err != HV_OK && !atomic_compare_exchange_strong(&cpu->power, &starting, CPU_OFF))
         err = HV_OK;
     return err;
+}
+
+/* A CPU that is on wrote them before it said so. */
+void hal_cpu_id_regs(unsigned index, struct arch_idregs *out)
+{
+    HV_CHECK(index < PLATFORM_MAX_CPUS && percpu[index].idregs.midr != 0);
+    *out = percpu[index].idregs;
 }
 
 /* Firmware that denies it has the CPU waiting here for ever. */

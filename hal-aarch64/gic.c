@@ -133,6 +133,7 @@ static void cpu_interface_init(struct percpu *cpu)
     isb();
     vtr = sysreg_read(ich_vtr_el2);
     prebits = bits_get(vtr, 28, 26) + 1;
+    cpu->idregs.ich_vtr = vtr;
     cpu->nr_lrs = (uint32_t)bits_get(vtr, 4, 0) + 1;
     cpu->nr_aprs = prebits >= 7 ? 4 : prebits == 6 ? 2 : 1;
 }

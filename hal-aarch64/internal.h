@@ -45,6 +45,9 @@ uint64_t mmu_stack_guard(void);
 /* el2_regs.c: EL2 registers that reset to UNKNOWN values, and this image never uses. */
 void el2_regs_init(const struct arch_idregs *idregs);
 
+/* main.c: this CPU's, from the registers; ich_vtr is gic_init_cpu()'s to fill in, as only then it
+ * can be read. */
+void cpu_read_id_regs(struct arch_idregs *out);
 /* cpus.c: the features and the System registers of this CPU, which is `cpu`. */
 void cpu_init_self(struct percpu *cpu);
 /* Identity and stacks of the platform's CPUs. HV_ERR_RANGE: too many, or a timer's or the

@@ -119,7 +119,7 @@ void hal_cpu_kick(unsigned cpu)
         out->reg[IDREG_INDEX(crm, 7)] = sysreg_read(S3_0_C0_C##crm##_7);                           \
     } while (0)
 
-void hal_id_regs(struct arch_idregs *out)
+void cpu_read_id_regs(struct arch_idregs *out)
 {
     out->midr = sysreg_read(midr_el1);
     out->ctr = sysreg_read(ctr_el0);
@@ -130,6 +130,11 @@ void hal_id_regs(struct arch_idregs *out)
     ID_ROW(5);
     ID_ROW(6);
     ID_ROW(7);
+}
+
+void hal_id_regs(struct arch_idregs *out)
+{
+    *out = percpu_self()->idregs;
 }
 
 uint64_t hal_cpu_mpidr(void)

@@ -326,6 +326,7 @@ void engine_save(struct engine *engine, struct arch_vcpu *vcpu)
 
 void engine_idregs(struct engine *engine, struct arch_idregs *out)
 {
+    out->ich_vtr = 0; /* the interrupt controller is no part of the engine */
     out->midr = engine_cp_read(engine, ENC_MIDR_EL1);
     out->ctr = engine_cp_read(engine, ENC_CTR_EL0);
     for (unsigned n = 0; n < IDREG_COUNT; n++)

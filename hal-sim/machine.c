@@ -315,9 +315,16 @@ uint64_t hal_cpu_mpidr(void)
     return sim_cpu_mpidr(sim_machine()->self);
 }
 
+void hal_cpu_id_regs(unsigned cpu, struct arch_idregs *out)
+{
+    HV_CHECK(cpu < sim_machine()->nr_cpus);
+    engine_idregs(sim_host()->engine[cpu], out);
+    out->ich_vtr = vcpuif_vtr();
+}
+
 void hal_id_regs(struct arch_idregs *out)
 {
-    engine_idregs(sim_host()->engine[sim_machine()->self], out);
+    hal_cpu_id_regs(sim_machine()->self, out);
 }
 
 /* --- hal.h: interrupts --- */

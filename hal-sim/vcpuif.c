@@ -206,3 +206,9 @@ bool vcpuif_traps(const struct arch_vcpu_gic *gic, uint32_t enc, bool write)
         return false;
     return (gic->hcr & reg->traps) != 0;
 }
+
+uint64_t vcpuif_vtr(void)
+{
+    return (uint64_t)(VCPUIF_PRIBITS - 1) << 29 | (uint64_t)(VCPUIF_PREBITS - 1) << 26 |
+           UINT64_C(1) << 23 /* IDbits */ | BIT(21) /* A3V */ | (VCPUIF_NR_LRS - 1);
+}

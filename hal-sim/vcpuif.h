@@ -53,6 +53,8 @@ bool vcpuif_virq(const struct arch_vcpu_gic *gic);
 bool vcpuif_vfiq(const struct arch_vcpu_gic *gic);
 /* ICH_MISR_EL2 (12.4.6): which maintenance conditions hold; 0 unless ICH_HCR_EL2.En. */
 uint64_t vcpuif_misr(const struct arch_vcpu_gic *gic);
+/* ICH_VTR_EL2 (12.4.9): what is implemented. */
+uint64_t vcpuif_vtr(void);
 /* ICH_ELRSR_EL2 (12.4.3). */
 uint32_t vcpuif_elrsr(const struct arch_vcpu_gic *gic);
 /* What ICH_LR<n>, ICH_HCR and ICH_VMCR hold after that value was written: only implemented bits,

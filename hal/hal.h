@@ -71,6 +71,8 @@ void hal_cpu_kick(unsigned cpu);
 uint64_t hal_cpu_mpidr(void);
 /* This CPU's identification registers, raw. */
 void hal_id_regs(struct arch_idregs *out);
+/* Those of `cpu`, which is this one or one that hal_cpu_start() has brought up. */
+void hal_cpu_id_regs(unsigned cpu, struct arch_idregs *out);
 
 /* --- Virtual CPUs
  * ---------------------------------------------------------------------------------------------- */

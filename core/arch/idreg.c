@@ -154,6 +154,19 @@ static uint64_t idreg_pa_range(unsigned bits)
     return range;
 }
 
+/* What a guest is shown of a register, but for MMFR0.PARange. */
+static uint64_t idreg_shown(const struct arch_idregs *raw, unsigned index)
+{
+    uint64_t shown = 0;
+
+    for (size_t i = 0; i < ARRAY_LEN(idreg_rows); i++)
+        if (idreg_rows[i].index == index)
+            shown |=
+                idreg_row_value(&idreg_rows[i], idreg_field(raw->reg[index], idreg_rows[i].lsb))
+                << idreg_rows[i].lsb;
+    return shown;
+}
+
 void idreg_virtualise(const struct arch_idregs *raw, unsigned ipa_bits, struct arch_idregs *guest)
 {
     memset(guest, 0, sizeof(*guest));
@@ -166,6 +179,52 @@ void idreg_virtualise(const struct arch_idregs *raw, unsigned ipa_bits, struct a
     }
     guest->reg[IDREG_MMFR0] |= idreg_pa_range(ipa_bits);
 }
+
+/* --- Two CPUs --- */
+
+/* ICH_VTR_EL2 (IHI 0069, 12.4.9): PRIbits, PREbits, IDbits, SEIS, A3V; ListRegs. */
+#define VTR_ALIKE (BITS(31, 21) | BITS(4, 0))
+
+/* All registers of which a guest is shown anything. */
+static const struct {
+    uint8_t index;
+    const char *name;
+} idreg_names[] = {
+    {IDREG_PFR0, "ID_AA64PFR0_EL1"},   {IDREG_PFR1, "ID_AA64PFR1_EL1"},
+    {IDREG_DFR0, "ID_AA64DFR0_EL1"},   {IDREG_ISAR0, "ID_AA64ISAR0_EL1"},
+    {IDREG_ISAR1, "ID_AA64ISAR1_EL1"}, {IDREG_ISAR2, "ID_AA64ISAR2_EL1"},
+    {IDREG_MMFR0, "ID_AA64MMFR0_EL1"}, {IDREG_MMFR1, "ID_AA64MMFR1_EL1"},
+    {IDREG_MMFR2, "ID_AA64MMFR2_EL1"},
+};
+
+static bool idreg_row_differs(size_t row, const struct arch_idregs *boot,
+                              const struct arch_idregs *other, struct idreg_difference *out)
+{
+    unsigned index = idreg_names[row].index;
+
+    *out = (struct idreg_difference){idreg_names[row].name, boot->reg[index], other->reg[index]};
+    return idreg_shown(boot, index) != idreg_shown(other, index) ||
+           (index == IDREG_MMFR0 && idreg_pa_bits(other) < idreg_pa_bits(boot)) ||
+           (index == IDREG_MMFR1 && idreg_vmid16(boot) && !idreg_vmid16(other));
+}
+
+bool idreg_differs(const struct arch_idregs *boot, const struct arch_idregs *other,
+                   struct idreg_difference *out)
+{
+    *out = (struct idreg_difference){"MIDR_EL1", boot->midr, other->midr};
+    if (boot->midr != other->midr)
+        return true;
+    *out = (struct idreg_difference){"CTR_EL0", boot->ctr, other->ctr};
+    if (boot->ctr != other->ctr)
+        return true;
+    for (size_t row = 0; row < ARRAY_LEN(idreg_names); row++)
+        if (idreg_row_differs(row, boot, other, out))
+            return true;
+    *out = (struct idreg_difference){"ICH_VTR_EL2", boot->ich_vtr, other->ich_vtr};
+    return ((boot->ich_vtr ^ other->ich_vtr) & VTR_ALIKE) != 0;
+}
+
+/* --- What else they say --- */
 
 bool idreg_index(uint32_t encoding, unsigned *index)
 {

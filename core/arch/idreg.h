@@ -34,6 +34,7 @@
 struct arch_idregs {
     uint64_t midr;
     uint64_t ctr;
+    uint64_t ich_vtr; /* ICH_VTR_EL2, raw only */
     uint64_t reg[IDREG_COUNT];
 };
 
@@ -43,6 +44,23 @@ struct arch_idregs {
  * AArch32 is hidden at EL0 too, and all its ID registers read as 0.
  */
 void idreg_virtualise(const struct arch_idregs *raw, unsigned ipa_bits, struct arch_idregs *guest);
+
+/* A register in which two CPUs are not alike, with the raw values. */
+struct idreg_difference {
+    const char *name; /* the architecture's */
+    uint64_t boot;
+    uint64_t other;
+};
+
+/*
+ * Whether a vCPU that is made for the boot CPU would notice, or break, on the other one: true with
+ * the first register that says so. Hidden, and no difference, are fields that no guest is shown,
+ * and what the other can do beyond that (physical addresses, VMIDs of 16 bits). MIDR_EL1 has to be
+ * the same as a guest's kernel works around errata by it, CTR_EL0 as it is not trapped, and of
+ * ICH_VTR_EL2 what a guest sees through ICC_CTLR_EL1, and the number of list registers.
+ */
+bool idreg_differs(const struct arch_idregs *boot, const struct arch_idregs *other,
+                   struct idreg_difference *out);
 
 /* True if the SYSREG() encoding lies in the ID space; *index is then its place in reg[]. */
 bool idreg_index(uint32_t encoding, unsigned *index);

@@ -11,24 +11,47 @@
 
 /* --- pCPUs --- */
 
+/* vCPUs go from any pCPU to any other, and are made for what the boot CPU is. */
+static bool is_unlike_boot_cpu(const struct hv *hv, uint32_t cpu, struct idreg_difference *what)
+{
+    struct arch_idregs own;
+
+    hal_cpu_id_regs(cpu, &own);
+    return idreg_differs(&hv->idregs, &own, what);
+}
+
 static void pcpu_entry(void *arg)
 {
     struct manager *manager = arg;
+    struct idreg_difference what;
+    unsigned self = hal_cpu_self();
 
-    manager_run(manager, &manager->hv->pcpu[hal_cpu_self()]);
+    /* Who started it finds the same, says so, and does not count upon it. */
+    if (is_unlike_boot_cpu(manager->hv, self, &what))
+        hal_cpu_stop();
+    manager_run(manager, &manager->hv->pcpu[self]);
 }
 
 hv_err manager_start_pcpu(struct manager *manager, uint32_t cpu)
 {
+    struct hv *hv = manager->hv;
+    struct idreg_difference what;
     hv_err err = hal_cpu_start(cpu, pcpu_entry, manager);
 
-    /* From here on it is counted upon, wherever it is on its way. */
-    if (err == HV_OK)
-        sched_online(&manager->hv->pcpu[cpu]);
-    else
-        log_write(&manager->hv->log, LOG_MOD_ROLE, LOG_WARN, "CPU %u does not start: %s", cpu,
+    if (err != HV_OK) {
+        log_write(&hv->log, LOG_MOD_ROLE, LOG_WARN, "CPU %u does not start: %s", cpu,
                   hv_err_str(err));
-    return err;
+        return err;
+    }
+    if (is_unlike_boot_cpu(hv, cpu, &what)) {
+        log_write(&hv->log, LOG_MOD_ROLE, LOG_WARN,
+                  "CPU %u is not used: its %s is 0x%llx, the boot CPU's 0x%llx", cpu, what.name,
+                  (unsigned long long)what.other, (unsigned long long)what.boot);
+        return HV_ERR_UNSUPPORTED;
+    }
+    /* From here on it is counted upon, wherever it is on its way. */
+    sched_online(&hv->pcpu[cpu]);
+    return HV_OK;
 }
 
 void manager_start_pcpus(struct manager *manager)

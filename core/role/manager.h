@@ -22,7 +22,9 @@ struct manager {
 /* Brings up all pCPUs but this one, which runs vCPUs from now on too. One that does not come is
  * said in the log, and done without. */
 void manager_start_pcpus(struct manager *manager);
-/* Brings up one. HV_ERR_BUSY if it is on; other errors of hal_cpu_start(). */
+/* Brings up one. HV_ERR_BUSY if it is on; other errors of hal_cpu_start(); HV_ERR_UNSUPPORTED also
+ * if it is not like the boot CPU (idreg_differs()), and turns itself off again. Each is in the log.
+ */
 HV_MUST_CHECK hv_err manager_start_pcpu(struct manager *manager, uint32_t cpu);
 /* Makes the VM of `slot` and starts it. The reason of a failure is in the log. */
 HV_MUST_CHECK hv_err manager_start_vm(struct manager *manager, uint32_t slot);

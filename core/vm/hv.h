@@ -48,7 +48,7 @@ struct hv {
     struct page_pool pool;
     struct page_account account; /* the hypervisor's own pages */
     struct hal_platform platform;
-    struct arch_idregs idregs;       /* the CPU's */
+    struct arch_idregs idregs;       /* the boot CPU's; what matters of it is every pCPU's */
     struct arch_idregs guest_idregs; /* as every guest sees them */
     struct vmids vmids;
     struct random random; /* seeds for guests: the manager's */

@@ -158,7 +158,12 @@ static const char *start_worker(struct smp_worker *w, unsigned times)
 static void job_look_around(struct smp_worker *w)
 {
     const struct hal_platform *platform = &w->smp->ct->platform;
+    struct arch_idregs own, by_number;
 
+    hal_id_regs(&own);
+    hal_cpu_id_regs(w->cpu, &by_number);
+    smp_expect(w, memcmp(&own, &by_number, sizeof(own)) == 0, "a CPU has one identification");
+    smp_expect(w, (own.ich_vtr & 0x1f) + 1 == hal_gic_lr_count(), "ICH_VTR_EL2.ListRegs");
     smp_expect(w, hal_cpu_self() == w->cpu, "hal_cpu_self() is the CPU that was started");
     smp_expect(w, hal_cpu_mpidr() == platform->cpu_mpidr[w->cpu],
                "hal_cpu_mpidr() is the platform's");
@@ -169,6 +174,17 @@ static void job_look_around(struct smp_worker *w)
     hal_cpu_kick(w->cpu);
     smp_take(w, INTID_KICK, "a started CPU can kick itself");
     smp_expect(w, contract_is_quiet(), "and nothing else comes");
+}
+
+/* All CPUs of the machines that this runs on are. */
+static void check_likeness(struct contract *ct, unsigned cpu)
+{
+    struct arch_idregs own, other;
+
+    hal_id_regs(&own);
+    memset(&other, 0xa5, sizeof(other));
+    hal_cpu_id_regs(cpu, &other);
+    contract_ok(ct, memcmp(&own, &other, sizeof(own)) == 0, "the CPUs are alike");
 }
 
 static void check_start(struct smp *smp)
@@ -186,6 +202,8 @@ static void check_start(struct smp *smp)
         failure = start_worker(&smp->worker[cpu], 1);
     smp->lost = failure != NULL;
     smp_result(smp, failure, "all CPUs start");
+    for (unsigned cpu = 1; cpu < none && failure == NULL; cpu++)
+        check_likeness(smp->ct, cpu);
     contract_ok(smp->ct, hal_cpu_start(1, worker_entry, smp) == HV_ERR_BUSY,
                 "hal_cpu_start() of a CPU that is on");
     smp->counter = hal_gic_lr_count();

@@ -102,6 +102,8 @@ struct fakehal_cpu {
     uint64_t kicks;
     uint64_t idles;
     struct lock_held held; /* core's locks */
+    /* Set by tests: the identification of a CPU that is not as the others; NULL: fakehal's */
+    const struct arch_idregs *idregs;
 };
 
 enum fakehal_end {
@@ -116,7 +118,8 @@ struct fakehal {
     /* CPUs */
     unsigned self; /* set by tests: hal_cpu_self() */
     struct fakehal_cpu cpu[FAKEHAL_CPUS];
-    struct arch_idregs idregs; /* set by tests; a Cortex-A57 with a GICv3 interface at first */
+    /* Set by tests; a Cortex-A57 with a GICv3 interface at first. ich_vtr is made of lr_count. */
+    struct arch_idregs idregs;
     /*
      * Of hal_init(). Before it as if it had been called for one CPU with INTIDs 25 (maintenance),
      * 26 (hypervisor timer), 27 (virtual timer) and 33 (UART), as QEMU's virt has them.

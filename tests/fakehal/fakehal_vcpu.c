@@ -61,9 +61,26 @@ uint64_t hal_cpu_mpidr(void)
     return fakehal()->self < platform->nr_cpus ? platform->cpu_mpidr[fakehal()->self] : 0;
 }
 
+/* With 5 bits of priority and preemption, and INTIDs of 24. */
+static struct arch_idregs common_idregs(const struct fakehal *hal)
+{
+    struct arch_idregs idregs = hal->idregs;
+    idregs.ich_vtr =
+        UINT64_C(4) << 29 | UINT64_C(4) << 26 | UINT64_C(1) << 23 | (hal->lr_count - 1);
+    return idregs;
+}
+
+void hal_cpu_id_regs(unsigned cpu, struct arch_idregs *out)
+{
+    struct fakehal *hal = fakehal();
+    if (cpu >= FAKEHAL_CPUS || (cpu != hal->self && !hal->cpu[cpu].on))
+        fakehal_fail("hal_cpu_id_regs() of CPU %u, which is off", cpu);
+    *out = hal->cpu[cpu].idregs != NULL ? *hal->cpu[cpu].idregs : common_idregs(hal);
+}
+
 void hal_id_regs(struct arch_idregs *out)
 {
-    *out = fakehal()->idregs;
+    hal_cpu_id_regs(fakehal()->self, out);
 }
 
 /* --- vCPUs --- */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /* The virtual CPU interface as a hypervisor sees it: maintenance, and what registers hold. */
+#include "arch/sysreg.h"
 #include "vcpuif_fixture.h"
 
 CASE(vcpuif_ich, maintenance)
@@ -89,6 +90,16 @@ CASE(vcpuif_ich, only_four_list_registers)
     cr_assert_eq(rd(HPPIR1), 1023);
     cr_assert_eq(vcpuif_misr(&gic), 0x0a);
     cr_assert_eq(vcpuif_elrsr(&gic), 0xf);
+}
+
+/* PRIbits and PREbits less 1, IDbits, A3V, list registers less 1; ICC_CTLR_EL1 says the same. */
+CASE(vcpuif_ich, vtr)
+{
+    uint64_t ctlr;
+
+    cr_assert_eq(vcpuif_vtr(), UINT64_C(4) << 29 | 4 << 26 | 1 << 23 | 1 << 21 | 3);
+    cr_assert(vcpuif_read(&gic, SYSREG(3, 0, 12, 12, 4), &ctlr, &effect));
+    cr_assert_eq(ctlr, 4 << 8 | 1 << 11 | 1 << 15);
 }
 
 CASES_RUN(vcpuif_ich, setup, NULL)

@@ -309,4 +309,84 @@ CASE(idreg, vmid_size)
     }
 }
 
+/* --- Two CPUs --- */
+
+static const struct {
+    unsigned index;
+    const char *name;
+} names[] = {
+    {24, "ID_AA64PFR0_EL1"},  {25, "ID_AA64PFR1_EL1"},  {32, "ID_AA64DFR0_EL1"},
+    {40, "ID_AA64ISAR0_EL1"}, {41, "ID_AA64ISAR1_EL1"}, {42, "ID_AA64ISAR2_EL1"},
+    {48, "ID_AA64MMFR0_EL1"}, {49, "ID_AA64MMFR1_EL1"}, {50, "ID_AA64MMFR2_EL1"},
+};
+
+static const char *name_of(unsigned index)
+{
+    for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        if (names[i].index == index)
+            return names[i].name;
+    return NULL;
+}
+
+/* Whether a boot CPU with `boot` in a field and another with `other` must not share guests. */
+static bool must_differ(unsigned index, unsigned lsb, unsigned boot, unsigned other)
+{
+    static const unsigned bits[16] = {32, 36, 40, 42, 44, 48, 52, 56};
+
+    if (index == 48 && lsb == 0) /* PARange: stage 2 is made for the boot CPU's */
+        return bits[other] < bits[boot];
+    if (index == 49 && lsb == 4) /* VMIDBits */
+        return boot == 2 && other != 2;
+    for (unsigned i = 0; i < sizeof(fields) / sizeof(fields[0]); i++)
+        if ((fields[i].crm - 1) * 8 + fields[i].op2 == index && fields[i].lsb == lsb)
+            return fields[i].seen[boot] != fields[i].seen[other];
+    return false;
+}
+
+/* Each two values of each field of each register, in both directions. */
+CASE(idreg, cpus_that_differ_in_a_field)
+{
+    for (unsigned n = 0; n < 56u * 16 * 256; n++) {
+        unsigned index = n / (16 * 256), lsb = n / 256 % 16 * 4, boot = n / 16 % 16, other = n % 16;
+        struct arch_idregs a = {.midr = 1, .ctr = 2, .ich_vtr = 3}, b = a;
+        struct idreg_difference what;
+        a.reg[index] = (uint64_t)boot << lsb;
+        b.reg[index] = (uint64_t)other << lsb;
+        bool differ = idreg_differs(&a, &b, &what);
+        if (differ != must_differ(index, lsb, boot, other))
+            cr_assert_fail("index %u lsb %u: %x, %x", index, lsb, boot, other);
+        if (!differ)
+            continue;
+        cr_assert_str_eq(what.name, name_of(index));
+        cr_assert_eq(what.boot, (uint64_t)boot << lsb);
+        cr_assert_eq(what.other, (uint64_t)other << lsb);
+    }
+}
+
+/* ICH_VTR_EL2: nV4 (20), TDS (19) and DVIM (18) are nobody's business, bits 17..5 and up reserved.
+ */
+CASE(idreg, cpus_that_differ_elsewhere)
+{
+    struct idreg_difference what;
+
+    for (unsigned bit = 0; bit < 64; bit++) {
+        struct arch_idregs boot = {.midr = 0x411fd070, .ctr = 0x8444c004, .ich_vtr = 0x90b00003};
+        struct arch_idregs other = boot;
+        other.ich_vtr ^= UINT64_C(1) << bit;
+        cr_assert_eq(idreg_differs(&boot, &other, &what), bit < 5 || (bit > 20 && bit < 32),
+                     "bit %u", bit);
+        cr_assert_str_eq(what.name, "ICH_VTR_EL2");
+        cr_assert_eq(what.boot, 0x90b00003);
+        cr_assert_eq(what.other, other.ich_vtr);
+        other.ctr ^= UINT64_C(1) << bit;
+        cr_assert(idreg_differs(&boot, &other, &what));
+        cr_assert_str_eq(what.name, "CTR_EL0");
+        cr_assert(what.boot == boot.ctr && what.other == other.ctr);
+        other.midr ^= UINT64_C(1) << bit;
+        cr_assert(idreg_differs(&boot, &other, &what));
+        cr_assert_str_eq(what.name, "MIDR_EL1");
+        cr_assert(what.boot == boot.midr && what.other == other.midr);
+    }
+}
+
 CASES_RUN(idreg, NULL, NULL)

@@ -61,6 +61,61 @@ CASE(role_manager, a_pcpu_that_does_not_start)
     expect_machine_ends(0, OFF_LINE);
 }
 
+/* --- pCPUs that are not as the boot CPU --- */
+
+static void expect_refused(const struct arch_idregs *own, const char *line)
+{
+    fakehal()->cpu[1].idregs = own;
+    cr_assert_eq(manager_start_pcpu(&manager, 1), HV_ERR_UNSUPPORTED);
+    EXPECT_LOG(line);
+    fakehal_console_clear();
+    cr_assert_eq(online(), 1);
+    cr_assert_eq(fakehal_cpu_enter(1), FAKEHAL_STOPPED);
+    cr_assert_eq(f.hv->pcpu[1].passes, 0, "it looked for nothing to run");
+    cr_assert_not(fakehal()->cpu[1].on);
+}
+
+CASE(role_manager, a_pcpu_of_another_kind_is_not_used)
+{
+    struct arch_idregs own;
+
+    f.hv->online = 1;
+    hal_id_regs(&own);
+    own.midr = 0x410fd034;
+    expect_refused(&own, "warn role: CPU 1 is not used: its MIDR_EL1 is 0x410fd034, the boot CPU's "
+                         "0x411fd070\r\n");
+    hal_id_regs(&own);
+    own.reg[IDREG_ISAR0] |= 2 << 20;
+    expect_refused(&own, "warn role: CPU 1 is not used: its ID_AA64ISAR0_EL1 is 0x211120, the boot "
+                         "CPU's 0x11120\r\n");
+    hal_id_regs(&own);
+    own.ich_vtr--;
+    expect_refused(&own, "warn role: CPU 1 is not used: its ICH_VTR_EL2 is 0x90800002, the boot "
+                         "CPU's 0x90800003\r\n");
+    own.ich_vtr++;
+    own.reg[IDREG_PFR0] |= UINT64_C(1) << 32; /* SVE, which no guest sees */
+    cr_assert_eq(manager_start_pcpu(&manager, 1), HV_OK);
+    cr_assert_eq(online(), 3);
+}
+
+/* Those that are like it run all VMs; one that may run on the other alone is not made. */
+CASE(role_manager, the_machine_does_without_a_pcpu)
+{
+    struct arch_idregs own;
+
+    hal_id_regs(&own);
+    own.ctr ^= 1;
+    fakehal()->cpu[1].idregs = &own;
+    f.hv->online = 0;
+    manager_start_pcpus(&manager);
+    cr_assert_eq(online(), 1);
+    config.vm[1].affinity[0] = 2;
+    cr_assert_eq(manager_start_vm(&manager, 1), HV_ERR_INVAL);
+    start(0);
+    actions[0] = "o";
+    expect_machine_ends(0, OFF_LINE);
+}
+
 static void leave_when_idle(void *cpu)
 {
     (void)cpu;
