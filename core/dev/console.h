@@ -82,7 +82,8 @@ struct console {
     struct console_port *focus; /* NULL: input is dropped */
     char wanted[VM_NAME_MAX];   /* the focus when its VM ended: has it again when it is back */
     struct console_command_sink sink;
-    uint32_t open_len;           /* PREFIX only: of the focused guest's line that is not ended */
+    uint32_t open_len;  /* PREFIX only: of the focused guest's line that is not ended */
+    uint32_t open_held; /* of these the last, not shown yet: a character that is not whole */
     char open[CONSOLE_LINE_MAX]; /* the end of that line, to show it again */
     uint32_t typed_len;
     char typed[CONSOLE_COMMAND_MAX];

@@ -2,6 +2,7 @@
 /* What the console shows: whose bytes, in which form, on which line. */
 #include "base/bits.h"
 #include "base/fmt.h"
+#include "base/utf8.h"
 #include "dev/console_internal.h"
 #include "hal/hal.h"
 #include <string.h>
@@ -22,6 +23,8 @@ static void put(struct console *console, const char *text, size_t len)
 {
     size_t n = len;
 
+    if (len == 0)
+        return;
     hal_console_write(text, len);
     while (n > 0 && text[n - 1] == '\r')
         n--;
@@ -52,6 +55,13 @@ static void put_prefix(struct console *console, const struct console_port *port)
     put(console, ": ", 2);
 }
 
+/* What the focused guest's line ends in, if that is a part of a character. */
+static void show_held(struct console *console)
+{
+    put(console, console->open + console->open_len - console->open_held, console->open_held);
+    console->open_held = 0;
+}
+
 /* Shows again what was open before other lines came. */
 static void show_open(struct console *console)
 {
@@ -62,7 +72,7 @@ static void show_open(struct console *console)
     } else if (console->open_len > 0) {
         console_fresh_line(console);
         put_prefix(console, console->focus);
-        put(console, console->open, console->open_len);
+        put(console, console->open, console->open_len - console->open_held);
     }
 }
 
@@ -111,31 +121,69 @@ static void say_lost(struct console_port *port)
     port->tx_lost = 0;
 }
 
-/*
- * Takes what a line of others may not do to the terminal out of `text`, in place: control sequences
- * (ECMA-48: ESC [ ... up to a byte of 0x40-0x7e; else ESC and one byte) vanish, and other bytes
- * that are neither printable ASCII nor a tab become '?'. Returns the length that is left.
- */
-static size_t clean(char *text, size_t len)
-{
-    size_t used = 0;
+/* Characters that would steer the terminal, end the line, or have it read in another order than it
+ * was written in: the C1 controls, the separators of lines, and what is for bidirectional text. */
+static const struct {
+    uint32_t first;
+    uint32_t last;
+} unshown[] = {
+    {0x80, 0x9f}, {0x61c, 0x61c}, {0x200e, 0x200f}, {0x2028, 0x202e}, {0x2066, 0x2069},
+};
 
-    for (size_t i = 0; i < len; i++) {
-        char c = text[i];
-        if (c == '\x1b') {
-            i++;
-            if (i >= len || text[i] != '[')
-                continue;
-            do {
-                i++;
-            } while (i < len && (text[i] < 0x40 || text[i] > 0x7e));
-            continue;
+static bool is_harmless(uint32_t code)
+{
+    if (code < 0x80)
+        return (code >= ' ' && code <= '~') || code == '\t';
+    for (size_t i = 0; i < ARRAY_LEN(unshown); i++)
+        if (code >= unshown[i].first && code <= unshown[i].last)
+            return false;
+    return code != UTF8_INVALID && code != UTF8_CUT;
+}
+
+/* Of a control sequence at the start of text[0..len) (ECMA-48: ESC [ ... up to a byte of 0x40-0x7e;
+ * else ESC and one byte). */
+static size_t escape_len(const char *text, size_t len)
+{
+    size_t n = 2;
+
+    if (len < 2 || text[1] != '[')
+        return len < 2 ? len : 2;
+    while (n < len && ((uint8_t)text[n] < 0x40 || (uint8_t)text[n] > 0x7e))
+        n++;
+    return n < len ? n + 1 : n;
+}
+
+/* How many of the bytes at `text` are shown together, and what instead of them; NULL: themselves.
+ */
+static size_t look_at(const char *text, size_t len, const char **instead)
+{
+    uint32_t code;
+
+    *instead = "";
+    if (*text == '\x1b')
+        return escape_len(text, len);
+    size_t n = utf8_decode(text, len, &code);
+    *instead = is_harmless(code) ? NULL : code < 0x80 ? "?" : UTF8_REPLACEMENT;
+    return n;
+}
+
+/* Without what a line of others may not do to the terminal. */
+static void put_clean(struct console *console, const char *text, size_t len)
+{
+    const char *instead;
+    size_t from = 0;
+    size_t at = 0;
+
+    while (at < len) {
+        size_t n = look_at(text + at, len - at, &instead);
+        if (instead != NULL) {
+            put(console, text + from, at - from);
+            put(console, instead, strlen(instead));
+            from = at + n;
         }
-        if ((c < 0x20 || c > 0x7e) && c != '\t')
-            c = '?';
-        text[used++] = c;
+        at += n;
     }
-    return used;
+    put(console, text + from, at - from);
 }
 
 /*
@@ -157,14 +205,17 @@ static bool take_line(struct console_port *port, char text[CONSOLE_LINE_MAX], si
     uint32_t end = n;
     while (end > 0 && port->tx[(port->tx_tail + end - 1) % CONSOLE_RING] == '\r')
         end--;
-    if (end > CONSOLE_LINE_MAX) {
+    bool cut = end > CONSOLE_LINE_MAX;
+    if (cut)
         end = CONSOLE_LINE_MAX;
-        n = end;
-        ended = false;
-    }
     for (uint32_t i = 0; i < end; i++)
         text[i] = port->tx[(port->tx_tail + i) % CONSOLE_RING];
     *len = end;
+    if (cut) {
+        *len = utf8_whole(text, end);
+        n = (uint32_t)*len;
+        ended = false;
+    }
     port->tx_tail += n + ended;
     return true;
 }
@@ -173,17 +224,38 @@ static bool take_line(struct console_port *port, char text[CONSOLE_LINE_MAX], si
 static void put_kept_lines(struct console_port *port, bool all)
 {
     struct console *console = port->console;
-    char line[VM_NAME_MAX + 2 + CONSOLE_LINE_MAX + 2];
+    char line[VM_NAME_MAX + 2 + CONSOLE_LINE_MAX];
     size_t start = (size_t)fmt_snprintf(line, sizeof(line), "%s: ", port->name);
     size_t len;
 
     say_lost(port);
     while (take_line(port, line + start, &len, all)) {
-        len = start + clean(line + start, len);
-        memcpy(line + len, "\r\n", 2);
         console_fresh_line(console);
-        put(console, line, len + 2);
+        put_clean(console, line, start + len);
+        put(console, "\r\n", 2);
     }
+}
+
+/* A byte of the focused guest's line, which may be the first of a character: other lines come
+ * between characters only. */
+static void append_open(struct console *console, char byte)
+{
+    uint32_t code;
+
+    if (console->open_len == CONSOLE_LINE_MAX) {
+        uint32_t from = CONSOLE_LINE_MAX / 2;
+        /* Not from the middle of a character on. */
+        while (from < CONSOLE_LINE_MAX / 2 + UTF8_MAX - 1 && (console->open[from] & 0xc0) == 0x80)
+            from++;
+        console->open_len -= from;
+        memcpy(console->open, console->open + from, console->open_len);
+    }
+    console->open[console->open_len++] = byte;
+    console->open_held++;
+    (void)utf8_decode(console->open + console->open_len - console->open_held, console->open_held,
+                      &code);
+    if (code != UTF8_CUT)
+        show_held(console);
 }
 
 /* Bytes of the focused guest's line that are no ends of lines. */
@@ -198,14 +270,8 @@ static void put_open(struct console *console, const char *text, size_t len)
         console->open_len = 0;
     }
     console->returned = false;
-    put(console, text, len);
-    for (size_t i = 0; i < len; i++) {
-        if (console->open_len == CONSOLE_LINE_MAX) {
-            console->open_len /= 2;
-            memcpy(console->open, console->open + console->open_len, console->open_len);
-        }
-        console->open[console->open_len++] = text[i];
-    }
+    for (size_t i = 0; i < len; i++)
+        append_open(console, text[i]);
 }
 
 static void end_open(struct console *console)
@@ -232,6 +298,7 @@ static void put_focused(struct console *console, const char *text, size_t len)
             put_open(console, text, n);
             continue;
         }
+        show_held(console);
         if (*text == '\n')
             end_open(console);
         else
@@ -312,8 +379,11 @@ void console_show_kept(struct console *console)
 
 void console_leave_line(struct console *console)
 {
-    if (console->open_len > 0 && !console_prompt_open(console))
+    if (console->open_len > 0 && !console_prompt_open(console)) {
+        show_held(console);
         console_fresh_line(console);
+    }
+    console->open_held = 0;
     console->open_len = 0;
     console->returned = false;
 }

@@ -4,6 +4,7 @@
  * the command line. Each byte that is no escape reaches the guest that has the focus, once and in
  * order; each command is taken as it was typed; nothing is kept without a bound.
  */
+#include "base/utf8.h"
 #include "dev/console.h"
 #include "fakehal/fakehal.h"
 #include "fuzz.h"
@@ -225,6 +226,18 @@ static unsigned guest_reads(struct world *w, unsigned vm, unsigned n)
     return got;
 }
 
+/* Whole characters, of which none is a control but the ends of lines and tabs. */
+static void check_clean(const char *text, size_t len)
+{
+    uint32_t code;
+
+    for (size_t i = 0; i < len;) {
+        i += utf8_decode(text + i, len - i, &code);
+        FUZZ_ASSERT(code == '\r' || code == '\n' || code == '\t' || (code >= ' ' && code <= '~') ||
+                    (code >= 0xa0 && code <= 0x10ffff && code != 0x2028 && code != 0x202e));
+    }
+}
+
 static void guest_writes(struct world *w, unsigned vm, struct fuzz_input *in)
 {
     char text[300];
@@ -240,9 +253,7 @@ static void guest_writes(struct world *w, unsigned vm, struct fuzz_input *in)
     /* One that is not in focus neither steers the terminal nor leaves a line open. */
     if (console->raw || console->focus == &w->port[vm] || console->open_len > 0)
         return;
-    for (size_t i = 0; i < fakehal()->out_len; i++)
-        FUZZ_ASSERT(strchr("\r\n\t", fakehal()->out[i]) != NULL ||
-                    (fakehal()->out[i] >= ' ' && fakehal()->out[i] <= '~'));
+    check_clean(fakehal()->out, fakehal()->out_len);
     FUZZ_ASSERT(console->line_start || console->input == CONSOLE_INPUT_COMMAND ||
                 fakehal()->out_len == 0);
 }
@@ -264,6 +275,7 @@ static void types(struct fuzz_input *in)
 static void check_bounds(struct world *w)
 {
     FUZZ_ASSERT(w->console.open_len <= CONSOLE_LINE_MAX);
+    FUZZ_ASSERT(w->console.open_held < 4 && w->console.open_held <= w->console.open_len);
     FUZZ_ASSERT(w->console.typed_len <= CONSOLE_COMMAND_MAX);
     FUZZ_ASSERT(w->console.focus == (w->model.focus < 0 ? NULL : &w->port[w->model.focus]));
     for (unsigned vm = 0; vm < VMS; vm++) {

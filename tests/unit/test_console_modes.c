@@ -116,7 +116,7 @@ CASE(console_modes, the_others_do_not_steer_the_terminal)
     says(BETA, "\x1b[1;32mOK\x1b[0m \x1b"
                "7\tx\ry\b\x7f\x9b\xc3\xa9"
                "\n");
-    expect("beta: OK \tx?y?????\r\n");
+    expect("beta: OK \tx?y??\xef\xbf\xbd\xc3\xa9\r\n");
     says(BETA, "end\x1b\n");
     expect("beta: end\r\n");
     says(BETA, "end\x1b[3\n");
@@ -125,6 +125,104 @@ CASE(console_modes, the_others_do_not_steer_the_terminal)
     expect("beta: a?b\r\n");
     says(BETA, "\r\x1b[Aalpha: forged\n");
     expect("beta: ?alpha: forged\r\n");
+}
+
+#define BAD "\xef\xbf\xbd" /* U+FFFD */
+
+CASE(console_modes, characters_of_the_others_are_whole)
+{
+    static const struct {
+        const char *text, *shown;
+    } rows[] = {
+        {"Gr\xc3\xbc\xc3\x9f e \xe2\x82\xac \xf0\x9f\x90\xa7", NULL},
+        {"\xc2\xa0\xdf\xbf \xe0\xa0\x80\xed\x9f\xbf \xee\x80\x80\xef\xbf\xbf \xf4\x8f\xbf\xbf",
+         NULL},
+        {"\xc2\x80 \xc2\x85 \xc2\x9b"
+         "2J \xc2\x9f",
+         BAD " " BAD " " BAD "2J " BAD},
+        {"\x80\x85\x9b\x9f\xa0\xbf", BAD BAD BAD BAD BAD BAD},
+        {"\xe2\x80\xa8\xe2\x80\xa9 \xe2\x80\xae \xe2\x81\xa6 \xe2\x80\x8f \xd8\x9c",
+         BAD BAD " " BAD " " BAD " " BAD " " BAD},
+        {"\xc0\x8d \xe0\x80\x8a \xed\xa0\x80 \xf4\x90\x80\x80 \xff",
+         BAD BAD " " BAD BAD BAD " " BAD BAD BAD " " BAD BAD BAD BAD " " BAD},
+        {"\xe2\x82z \xf0\x9f\x90\x1b[1mz \xc3", BAD "z " BAD "z " BAD},
+        {"\x1b\xc3\xa9 \x1b[\xc3\xa9m", BAD " "},
+    };
+
+    for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        char want[200];
+        (void)snprintf(want, sizeof(want), "beta: %s\r\n",
+                       rows[i].shown != NULL ? rows[i].shown : rows[i].text);
+        spells(BETA, rows[i].text);
+        spells(BETA, "\n");
+        expect(want);
+    }
+}
+
+/* A part ends before the character that it had no room for. */
+CASE(console_modes, long_lines_are_cut_between_characters)
+{
+    for (unsigned pad = 250; pad <= 256; pad++) {
+        char text[300], want[300];
+        unsigned first = pad <= 252 ? 256 : pad;
+        memset(text, 'x', pad);
+        strcpy(text + pad, "\xf0\x9f\x90\xa7yyyyyyyy\n");
+        (void)snprintf(want, sizeof(want), "beta: %.*s\r\nbeta: %s", (int)first, text,
+                       text + first);
+        strcpy(want + strlen(want) - 1, "\r\n");
+        spells(BETA, text);
+        expect(want);
+    }
+    /* What only looks as if it went on is cut anywhere. */
+    char text[260], want[800] = "beta: ";
+    memset(text, '\x9b', 258);
+    strcpy(text + 258, "\n");
+    for (unsigned i = 0; i < 258; i++)
+        strcat(want, i == 256 ? "\r\nbeta: " BAD : BAD);
+    strcat(want, "\r\n");
+    spells(BETA, text);
+    expect(want);
+}
+
+/* Other lines wait for the end of a character; one that has none is shown with what follows it. */
+CASE(console_modes, characters_of_the_focused_one_are_whole)
+{
+    spells(ALPHA, "\xf0\x9f");
+    expect("alpha: ");
+    spells(BETA, "x\n");
+    expect("\r\nbeta: x\r\nalpha: ");
+    spells(ALPHA, "\x90");
+    expect("");
+    spells(ALPHA, "\xa7 \xc3");
+    expect("\xf0\x9f\x90\xa7 ");
+    print("y\n");
+    expect("\r\ny\r\nalpha: \xf0\x9f\x90\xa7 ");
+    spells(ALPHA, "\xa9\xc3");
+    expect("\xc3\xa9");
+    spells(ALPHA, "\n\xe2\r");
+    expect("\xc3\r\nalpha: \xe2");
+    spells(ALPHA, "a\xe2\x82z");
+    expect("\ralpha: a\xe2\x82z");
+    spells(ALPHA, "\xc3");
+    keys("\x01t");
+    expect("\xc3\r\n[halcyon] focus: beta\r\n");
+    spells(ALPHA, "b\n");
+    expect("alpha: b\r\n");
+}
+
+/* What is shown again of a long line begins with a character. */
+CASE(console_modes, the_end_of_a_long_line_begins_with_a_character)
+{
+    char want[400] = "\r\nz\r\nalpha: ";
+
+    spells(ALPHA, "xx");
+    for (unsigned i = 0; i < 64; i++)
+        spells(ALPHA, "\xf0\x9f\x90\xa7");
+    fakehal_console_clear();
+    print("z\n");
+    for (unsigned i = 0; i < 32; i++)
+        strcat(want, "\xf0\x9f\x90\xa7");
+    expect(want);
 }
 
 /* Lengths around CONSOLE_LINE_MAX, with either end. */
