@@ -296,8 +296,11 @@ __attribute__((always_inline)) static inline void exit_run_all(struct pcpu *pcpu
             pcpu->current != NULL && !pcpu->resched ? pcpu->current : sched_next(pcpu);
         /* Letting go of the last vCPU of a VM is work for the manager, which does not wait until
          * the next one happens to exit. */
-        if (pcpu->resched)
+        if (pcpu->resched) {
+            /* Nor do interrupts wait until a vCPU has no more work for its devices. */
+            exit_interrupt(pcpu);
             continue;
+        }
         if (vcpu != NULL) {
             exit_run_vcpu(pcpu, vcpu, traced);
         } else {

@@ -4,9 +4,10 @@
  * version 2 of the register layout): status, feature negotiation, queues, configuration space,
  * interrupt, reset. What a device does with its queues are its virtio_ops.
  *
- * Who works: a notification only posts work (vm_post_device()). One of the VM's vCPUs does it before
- * it runs on, on its own time: a bounded piece, then the others of that pCPU have their turn, then
- * the next. So a device costs its own VM time and no other, and is served by one pCPU at a time.
+ * Who works: a notification only posts work (vm_post_device()). One of the VM's vCPUs does it
+ * before it runs on, on its own time: a bounded piece, then the others of that pCPU have their
+ * turn, then the next. So a device costs its own VM time and no other, and is served by one pCPU at
+ * a time.
  */
 #ifndef VIRTIO_DEVICE_H
 #define VIRTIO_DEVICE_H
@@ -41,12 +42,13 @@ struct virtio_ops {
     /*
      * Work for queue `queue` of a live device, a bounded piece: a few requests or 64 KiB. True if
      * there is more that can be done now. Called without the lock, which it takes for each touch of
-     * the rings and may let go between them (virtio_lock(), virtio_unlock()); by one pCPU at a time.
+     * the rings and may let go between them (virtio_lock(), virtio_unlock()); by one pCPU at a
+     * time.
      */
     bool (*serve)(struct virtio_device *dev, uint32_t queue);
-    /* Reads or writes `size` (1, 2, 4) bytes of the configuration space at `offset`, aligned, in its
-     * `config_size`. `value` is little-endian, as the register is. NULL write: it ignores writes.
-     * Lock held. */
+    /* Reads or writes `size` (1, 2, 4) bytes of the configuration space at `offset`, aligned, in
+     * its `config_size`. `value` is little-endian, as the register is. NULL write: it ignores
+     * writes. Lock held. */
     uint32_t (*config_read)(struct virtio_device *dev, uint32_t offset, uint32_t size);
     void (*config_write)(struct virtio_device *dev, uint32_t offset, uint32_t size, uint32_t value);
     uint32_t config_size; /* bytes, a multiple of 4 */
@@ -65,8 +67,8 @@ struct virtio_device {
     uint32_t status;
     uint32_t isr; /* InterruptStatus */
     uint32_t generation;
-    uint32_t epoch;  /* counts resets */
-    bool serving;    /* a pCPU is in ops->serve() */
+    uint32_t epoch;           /* counts resets */
+    bool serving;             /* a pCPU is in ops->serve() */
     _Atomic uint32_t pending; /* bit n: queue n is to be served */
     struct virtq queue[VIRTIO_QUEUES_MAX];
 };

@@ -50,8 +50,8 @@ struct virtq_chain {
     uint16_t head; /* index of its first descriptor */
     uint16_t nr_out;
     uint16_t nr_in;
-    uint64_t out_len; /* bytes that the device may read */
-    uint64_t in_len;  /* bytes that it may write */
+    uint64_t out_len;                     /* bytes that the device may read */
+    uint64_t in_len;                      /* bytes that it may write */
     struct virtq_seg seg[VIRTQ_SEGS_MAX]; /* nr_out, then nr_in */
 };
 
@@ -88,7 +88,8 @@ HV_MUST_CHECK hv_err virtq_push(struct virtq *q, uint16_t head, uint32_t written
 HV_MUST_CHECK hv_err virtq_fill(struct virtq *q, uint16_t n, uint16_t head, uint32_t written);
 HV_MUST_CHECK hv_err virtq_publish(struct virtq *q, uint16_t count);
 
-/* Whether the driver wants an interrupt for what was pushed since it was asked last (2.7.7, 2.7.10).
+/* Whether the driver wants an interrupt for what was pushed since it was asked last
+ * (2.7.7, 2.7.10).
  */
 bool virtq_must_interrupt(struct virtq *q);
 

@@ -125,6 +125,8 @@ static void serve(struct vcpu *vcpu)
 
     if ((requests & VCPU_REQ_PTIMER) != 0)
         ptimer_update(&vcpu->ptimer);
+    if ((requests & VCPU_REQ_DEVICES) != 0)
+        vm_serve_devices(vcpu);
 }
 
 /* One that waits stays loaded if nothing else is to run. */

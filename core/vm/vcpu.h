@@ -35,7 +35,8 @@ enum vcpu_power { VCPU_POWER_ON = 0, VCPU_POWER_OFF = 1, VCPU_POWER_PENDING = 2 
 
 /* What others ask of the pCPU that has a vCPU's registers, before it runs on: bits of requests. */
 enum vcpu_request {
-    VCPU_REQ_PTIMER = 1, /* its physical timer's condition may hold */
+    VCPU_REQ_PTIMER = 1,  /* its physical timer's condition may hold */
+    VCPU_REQ_DEVICES = 2, /* devices of its VM may have work: vm_post_device() */
 };
 
 /* What a vCPU waits in since PSCI put it there; it ends when the vCPU runs again. */

@@ -297,11 +297,3 @@ void vm_destroy(struct vm *vm)
     HV_CHECK(vm->account.used == 0);
     vm_free(vm);
 }
-
-hv_err vm_add_device(struct vm *vm, void *dev, void (*destroy)(struct vm *vm, void *dev))
-{
-    if (vm->nr_devices == VM_MAX_DEVICES)
-        return HV_ERR_NOMEM;
-    vm->device[vm->nr_devices++] = (struct vm_device){.destroy = destroy, .dev = dev};
-    return HV_OK;
-}

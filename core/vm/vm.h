@@ -29,11 +29,14 @@ enum vm_state {
 };
 
 #define VM_REASON_MAX  160u
-#define VM_MAX_DEVICES 16u
+#define VM_MAX_DEVICES 40u /* 32 virtio devices, and those that every VM has */
 
 /* A device instance that belongs to the VM and is freed with it. */
 struct vm_device {
     void (*destroy)(struct vm *vm, void *dev);
+    /* Does a bounded piece of what it was posted for; true if there is more that can be done now.
+     * On a pCPU of the VM, on the VM's time, no lock held; maybe on two at once. NULL: never. */
+    bool (*work)(void *dev);
     void *dev;
 };
 
@@ -59,6 +62,8 @@ struct vm {
     uint8_t last_vcpu[PLATFORM_MAX_CPUS]; /* whose translations a pCPU has: index + 1; 0: nobody's.
                                              Each its own */
     uint32_t nr_vcpus;
+    _Atomic uint64_t work;      /* bit n: device[n] is to be served */
+    _Atomic uint32_t work_next; /* whose turn it is: those from here on go first */
     uint32_t nr_devices;
     struct vm_device device[VM_MAX_DEVICES];
 };
@@ -90,6 +95,28 @@ void vm_destroy(struct vm *vm);
 /* Registers a device to be destroyed with the VM. HV_ERR_NOMEM if the table is full. */
 HV_MUST_CHECK hv_err vm_add_device(struct vm *vm, void *dev,
                                    void (*destroy)(struct vm *vm, void *dev));
+/* The same for a device that does work; *index is its place in vm->device[]. */
+HV_MUST_CHECK hv_err vm_add_worker(struct vm *vm, void *dev,
+                                   void (*destroy)(struct vm *vm, void *dev),
+                                   bool (*work)(void *dev), uint32_t *index);
+
+/*
+ * Has the work() of device `index` called soon, by a vCPU of the VM before it runs on: the one that
+ * runs here, if it is of this VM. A VM that is paused does it when it is resumed, one that has
+ * ended never. Everything that was written before the call is seen by that work(), or by one that
+ * is not over yet: then it is called again.
+ *
+ * Any pCPU; locks of rank below sched may be held. The VM stays meanwhile: its own vCPU calls, or
+ * the caller holds a lock that the device's destroy() takes.
+ */
+void vm_post_device(struct vm *vm, uint32_t index);
+
+/* For the scheduler, on the pCPU of a vCPU of the VM that is to run on: one device's piece of work,
+ * in turn. If more is left the vCPU is asked again, behind whoever else is to run here. */
+void vm_serve_devices(struct vcpu *vcpu);
+
+/* For vm_vcpu_off(): the running vCPU has stopped, and may have been asked to serve devices. */
+void vm_hand_on_work(struct vm *vm);
 
 /* Lets a created VM run: powers vCPU 0 on at `entry` with x0 = `arg`. */
 void vm_start(struct vm *vm, ipa_t entry, uint64_t arg);

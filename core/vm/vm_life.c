@@ -55,6 +55,7 @@ void vm_vcpu_off(struct vcpu *vcpu)
         vm_end(vm, VM_OFF, "its last CPU powered off");
     ptimer_write_ctl(&vcpu->ptimer, 0);
     sched_stop(vcpu);
+    vm_hand_on_work(vm);
 }
 
 bool vm_is_alone(struct vcpu *vcpu)

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT OR Apache-2.0
-"""Includes form the DAG base -> abi -> arch -> hal -> mem -> irq -> vm -> {dev, psci} -> exit -> boot -> role.
+"""Includes form the DAG base -> abi -> arch -> hal -> mem -> irq -> vm -> {virtio -> dev, psci} -> exit -> boot
+-> role.
 
 A module sees itself and what stands left of it; siblings in braces do not see each other. A HAL sees its own directory,
 hal, arch, abi and base. Files include each other in no cycle. core/CMakeLists.txt links the modules in the same order.
@@ -17,7 +18,8 @@ BELOW = {
 BELOW["mem"] = f"hal {BELOW['hal']}"
 BELOW["irq"] = f"mem {BELOW['mem']}"
 BELOW["vm"] = f"irq {BELOW['irq']}"
-BELOW["dev"] = BELOW["psci"] = f"vm {BELOW['vm']}"
+BELOW["virtio"] = BELOW["psci"] = f"vm {BELOW['vm']}"
+BELOW["dev"] = f"virtio {BELOW['virtio']}"
 BELOW["exit"] = f"dev psci {BELOW['dev']}"
 BELOW["boot"] = f"exit {BELOW['exit']}"
 BELOW["role"] = f"boot {BELOW['boot']}"

@@ -250,15 +250,15 @@ static void destroy_device(struct vm *vm, void *dev)
 
 CASE(vm, devices_go_with_it)
 {
-    static unsigned dev[17];
+    static unsigned dev[VM_MAX_DEVICES + 1];
 
     fixture_create(&f, 1);
-    for (unsigned i = 0; i < 16; i++) {
+    for (unsigned i = 0; i < VM_MAX_DEVICES; i++) {
         dev[i] = i;
         cr_assert_eq(vm_add_device(f.vm, &dev[i], destroy_device), HV_OK);
     }
-    cr_assert_eq(vm_add_device(f.vm, &dev[16], destroy_device), HV_ERR_NOMEM);
-    destroyed = 16;
+    cr_assert_eq(vm_add_device(f.vm, &dev[VM_MAX_DEVICES], destroy_device), HV_ERR_NOMEM);
+    destroyed = VM_MAX_DEVICES;
     vm_destroy(f.vm);
     f.vm = NULL;
     cr_assert_eq(destroyed, 0);
