@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 #include "sim/bundle_make.h"
 #include "boot/bundle.h"
+#include "dev/registry.h"
 #include "sim/bundle_source.h"
 #include "sim/file_in.h"
 #include <libfdt.h>
@@ -211,7 +212,7 @@ void bundle_facts(const struct bundle_blob *blob, struct bundle_facts *out)
     char reason[BUNDLE_REASON_MAX];
 
     *out = (struct bundle_facts){0, true};
-    if (bundle_parse(blob->data, blob->size, &config, reason) != HV_OK)
+    if (bundle_parse(blob->data, blob->size, &dev_registry, &config, reason) != HV_OK)
         return;
     out->escapes = !config.no_escape;
     for (uint32_t i = 0; i < config.nr_vms; i++)

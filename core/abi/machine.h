@@ -23,6 +23,11 @@
 #define MACHINE_UART_SIZE UINT64_C(0x00001000)
 #define MACHINE_UART_HZ   UINT32_C(24000000)
 
+/* Transport n of virtio-mmio is at n strides, with the interrupt n further on. */
+#define MACHINE_VIRTIO_BASE   UINT64_C(0x0a000000)
+#define MACHINE_VIRTIO_STRIDE UINT64_C(0x00000200)
+#define MACHINE_NR_VIRTIO     32u
+
 #define MACHINE_RAM_BASE UINT64_C(0x40000000)
 #define MACHINE_FLAT_TEXT_OFFSET                                                                   \
     UINT64_C(0x80000) /* where a flat image goes, from the start of RAM */
@@ -31,6 +36,7 @@
 #define MACHINE_INTID_PTIMER UINT32_C(30)
 #define MACHINE_INTID_VTIMER UINT32_C(27)
 #define MACHINE_INTID_UART   UINT32_C(33)
+#define MACHINE_INTID_VIRTIO UINT32_C(48) /* of transport 0 */
 
 /* SPIs that the guest's distributor implements if its configuration does not say, as QEMU's virt,
  * and at most: INTIDs 32 to 1019 (IHI 0069, 2.2). */

@@ -186,10 +186,10 @@ static hv_err check_blob(struct bundle_parser *p, size_t size)
     return check_depth(p);
 }
 
-hv_err bundle_parse(const void *blob, size_t size, struct hv_config *out,
-                    char reason[BUNDLE_REASON_MAX])
+hv_err bundle_parse(const void *blob, size_t size, const struct dev_registry *registry,
+                    struct hv_config *out, char reason[BUNDLE_REASON_MAX])
 {
-    struct bundle_parser p = {.fdt = blob, .reason = reason, .out = out};
+    struct bundle_parser p = {.fdt = blob, .registry = registry, .reason = reason, .out = out};
     hv_err err;
 
     memset(out, 0, sizeof(*out));

@@ -16,12 +16,13 @@
 
 /* Longest escaped form of a name in a reason: a few bytes of it are enough to find it by. */
 #define BUNDLE_TEXT_MAX 49u
-/* "/vms/" and a VM's name, or an escaped name. */
-#define BUNDLE_PATH_MAX (BUNDLE_TEXT_MAX + 8u)
+/* "/vms/", a VM's name, and another name, escaped. */
+#define BUNDLE_PATH_MAX (8u + VM_NAME_MAX + BUNDLE_TEXT_MAX)
 #define BUNDLE_ROWS_MAX 16u
 
 struct bundle_parser {
     const void *fdt;
+    const struct dev_registry *registry;
     char *reason; /* BUNDLE_REASON_MAX bytes */
     struct hv_config *out;
     char path[BUNDLE_PATH_MAX]; /* of the node that is looked at, escaped */

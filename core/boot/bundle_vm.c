@@ -4,6 +4,7 @@
 #include "base/addr.h"
 #include "base/bits.h"
 #include "base/log.h"
+#include "boot/bundle_dev.h"
 #include <libfdt.h>
 #include <string.h>
 
@@ -248,7 +249,7 @@ hv_err bundle_read_vm(struct bundle_parser *p, int offset)
     if (err == HV_OK)
         err = bundle_read_props(p, offset, vm_rows, ARRAY_LEN(vm_rows), &node);
     if (err == HV_OK)
-        err = bundle_refuse_subnodes(p, offset);
+        err = bundle_read_devices(p, offset, node.vm);
     if (err == HV_OK)
         err = finish_images(p, &node);
     if (err == HV_OK)

@@ -9,11 +9,9 @@
 #include <stdbool.h>
 #include <string.h>
 
-#define PHANDLE_GIC 1u
-#define PHANDLE_ITS 2u
-#define PHANDLE_CLOCK                                                                              \
-    3u /* and on: one for each row of the registry that brings a new frequency                     \
-        */
+#define PHANDLE_GIC   1u
+#define PHANDLE_ITS   2u
+#define PHANDLE_CLOCK 3u /* and on, one for each class at most: below DEV_PHANDLE_FIRST */
 
 /* Interrupt specifiers (Linux binding arm,gic-v3). */
 #define IRQ_SPI        0u
@@ -99,17 +97,17 @@ static void write_root(struct writer *w)
     put_u32(w, "interrupt-parent", PHANDLE_GIC);
 }
 
-/* The console is the first PL011. */
-static void write_stdout(struct writer *w)
+/* The console is the first device that can be one. */
+static void write_stdout(struct writer *w, const struct vm *vm)
 {
+    struct dev_instance instance;
     char path[48];
 
-    for (size_t i = 0; i < dev_registry_count; i++) {
-        const struct dev_class *row = &dev_registry[i];
-        if (strcmp(row->name, "pl011") != 0)
+    for (uint32_t n = 0; dev_instance(vm->hv->devices, vm->config, n, &instance); n++) {
+        if (!instance.class->console)
             continue;
-        (void)fmt_snprintf(path, sizeof(path), "/%s@%llx", row->name,
-                           (unsigned long long)row->base);
+        (void)fmt_snprintf(path, sizeof(path), "/%s@%llx", instance.class->name,
+                           (unsigned long long)instance.base);
         put_string(w, "stdout-path", path);
         return;
     }
@@ -135,7 +133,7 @@ static void write_chosen(struct writer *w, const struct vm *vm, const struct ima
     write_seeds(w, &vm->hv->random);
     if (vm->config->bootargs[0] != '\0')
         put_string(w, "bootargs", vm->config->bootargs);
-    write_stdout(w);
+    write_stdout(w, vm);
     if (layout->initrd_size != 0) {
         uint64_t end = layout->initrd + layout->initrd_size;
         put_u64s(w, "linux,initrd-start", &layout->initrd, 1);
@@ -229,51 +227,122 @@ static void write_gic(struct writer *w, const struct vm *vm)
     end_node(w);
 }
 
-/* The first row with the frequency of row n: its clock serves all of them. */
-static size_t clock_row(size_t n)
-{
-    size_t i = 0;
+/* --- Devices --- */
 
-    while (dev_registry[i].clock_hz != dev_registry[n].clock_hz)
+/* Of the clock that serves all devices with this frequency: named after the first class that has
+ * it. */
+static uint32_t clock_phandle(const struct dev_registry *registry, uint32_t hz)
+{
+    uint32_t i = 0;
+
+    while (registry->class[i].clock_hz != hz)
         i++;
-    return i;
+    return PHANDLE_CLOCK + i;
 }
 
-static void write_clock(struct writer *w, size_t n)
+/* Unless an instance before the n-th has brought it. */
+static void write_clock(struct writer *w, const struct vm *vm, uint32_t n, uint32_t hz)
 {
-    uint32_t hz = dev_registry[n].clock_hz;
+    struct dev_instance other;
     char name[32];
 
-    if (hz == 0 || clock_row(n) != n)
-        return;
+    for (uint32_t i = 0; i < n && dev_instance(vm->hv->devices, vm->config, i, &other); i++)
+        if (other.class->compatible != NULL && other.class->clock_hz == hz)
+            return;
     (void)fmt_snprintf(name, sizeof(name), "clock-%u", hz);
     begin_node(w, name);
     PUT_STRINGS(w, "compatible", "fixed-clock");
     put_u32(w, "#clock-cells", 0);
     put_u32(w, "clock-frequency", hz);
     put_string(w, "clock-output-names", name);
-    put_u32(w, "phandle", PHANDLE_CLOCK + (uint32_t)n);
+    put_u32(w, "phandle", clock_phandle(vm->hv->devices, hz));
     end_node(w);
 }
 
-static void write_device(struct writer *w, size_t n)
+static void put_clocks(struct writer *w, const struct vm *vm, const struct dev_class *class)
 {
-    const struct dev_class *row = &dev_registry[n];
-    if (row->compatible == NULL)
-        return;
-    const uint32_t irq[] = {IRQ_SPI, row->intid - GIC_FIRST_SPI, IRQ_LEVEL_HIGH};
+    uint32_t cells[4];
+    size_t count = 0;
 
-    write_clock(w, n);
-    begin_node_at(w, row->name, row->base);
-    put(w, "compatible", row->compatible, row->compatible_len);
-    put_reg(w, row->base, row->size);
-    put_cells(w, "interrupts", irq, ARRAY_LEN(irq));
-    if (row->clock_hz != 0) {
-        uint32_t clock = PHANDLE_CLOCK + (uint32_t)clock_row(n);
-        PUT_STRINGS(w, "clock-names", "uartclk\0apb_pclk");
-        put_cells(w, "clocks", (const uint32_t[]){clock, clock}, 2);
-    }
+    for (size_t i = 0; i < class->clocks_len && count < ARRAY_LEN(cells); i++)
+        if (class->clocks[i] == '\0')
+            cells[count++] = clock_phandle(vm->hv->devices, class->clock_hz);
+    put(w, "clock-names", class->clocks, class->clocks_len);
+    put_cells(w, "clocks", cells, count);
+}
+
+static void put_all(struct writer *w, const struct dev_fdt_prop *props, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        put(w, props[i].name, props[i].data, props[i].len);
+}
+
+static void write_extra(struct writer *w, const struct dev_fdt_extra *extra)
+{
+    begin_node(w, extra->name);
+    put_all(w, extra->props, extra->nr_props);
+    begin_node(w, extra->child);
+    put_all(w, extra->child_props, extra->nr_child_props);
     end_node(w);
+    end_node(w);
+}
+
+static void put_interrupt(struct writer *w, uint32_t intid)
+{
+    put_cells(w, "interrupts", (const uint32_t[]){IRQ_SPI, intid - GIC_FIRST_SPI, IRQ_LEVEL_HIGH},
+              3);
+}
+
+/* A transport says by its registers what it is. */
+static void write_virtio(struct writer *w, const struct dev_instance *instance)
+{
+    begin_node_at(w, "virtio_mmio", instance->base);
+    PUT_STRINGS(w, "compatible", "virtio,mmio");
+    put_reg(w, instance->base, instance->size);
+    put_interrupt(w, instance->intid);
+    put(w, "dma-coherent", "", 0);
+    end_node(w);
+}
+
+static void put_banks(struct writer *w, const struct dev_instance *instance)
+{
+    uint64_t count = instance->class->banks > 1 ? 2 : 1;
+    uint64_t size = instance->size / count;
+
+    put_u64s(w, "reg", (const uint64_t[]){instance->base, size, instance->base + size, size},
+             2 * count);
+}
+
+static void write_device(struct writer *w, const struct vm *vm, uint32_t n,
+                         const struct dev_instance *instance)
+{
+    const struct dev_class *class = instance->class;
+
+    if (class->virtio)
+        write_virtio(w, instance);
+    if (class->compatible == NULL)
+        return;
+    if (class->clock_hz != 0)
+        write_clock(w, vm, n, class->clock_hz);
+    begin_node_at(w, class->name, instance->base);
+    put(w, "compatible", class->compatible, class->compatible_len);
+    put_banks(w, instance);
+    if (instance->intid != 0)
+        put_interrupt(w, instance->intid);
+    if (class->clock_hz != 0)
+        put_clocks(w, vm, class);
+    put_all(w, class->fdt_props, class->nr_fdt_props);
+    end_node(w);
+    if (class->fdt_extra != NULL)
+        write_extra(w, class->fdt_extra);
+}
+
+static void write_devices(struct writer *w, const struct vm *vm)
+{
+    struct dev_instance instance;
+
+    for (uint32_t n = 0; dev_instance(vm->hv->devices, vm->config, n, &instance); n++)
+        write_device(w, vm, n, &instance);
 }
 
 hv_err guest_fdt_build(const struct vm *vm, const struct image_layout *layout, void *buf,
@@ -291,8 +360,7 @@ hv_err guest_fdt_build(const struct vm *vm, const struct image_layout *layout, v
     write_psci(&w);
     write_timer(&w);
     write_gic(&w, vm);
-    for (size_t i = 0; i < dev_registry_count; i++)
-        write_device(&w, i);
+    write_devices(&w, vm);
     end_node(&w);
     if (w.err == 0)
         w.err = fdt_finish(buf);

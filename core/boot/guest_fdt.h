@@ -10,7 +10,7 @@
 
 /*
  * Writes it to `buf`: /chosen (bootargs, stdout-path, initrd), memory, cpus, psci (hvc), GICv3,
- * architected timer, every row of the registry, clock. HV_ERR_NOMEM if it does not fit.
+ * architected timer, devices with their clocks. HV_ERR_NOMEM if it does not fit.
  */
 HV_MUST_CHECK hv_err guest_fdt_build(const struct vm *vm, const struct image_layout *layout,
                                      void *buf, size_t size);

@@ -26,7 +26,7 @@ static void uart_destroy(struct vm *vm, void *dev)
     page_pool_free(&vm->hv->pool, &vm->hv->account, block, page_pool_order(sizeof(*uart)));
 }
 
-static hv_err uart_create(struct vm *vm, const struct dev_class *row)
+static hv_err uart_create(struct vm *vm, const struct dev_instance *instance)
 {
     struct hv *hv = vm->hv;
     struct pl011_backend backend = {console_guest_write, console_guest_read, NULL};
@@ -46,46 +46,107 @@ static hv_err uart_create(struct vm *vm, const struct dev_class *row)
         return err;
     }
     backend.ctx = &uart->port;
-    err = pl011_init(&uart->pl011, vm, row->base, row->intid, &backend);
+    err = pl011_init(&uart->pl011, vm, instance->base, instance->intid, &backend);
     if (err == HV_OK)
         console_attach(hv->console, &uart->port, &uart->pl011);
     return err;
 }
 
 /* It has no state: nothing to destroy. */
-static hv_err flash_create(struct vm *vm, const struct dev_class *row)
+static hv_err flash_create(struct vm *vm, const struct dev_instance *instance)
 {
-    const struct mmio_region region = {row->base, row->size, flash_access, NULL, row->name};
+    const struct mmio_region region = {instance->base, instance->size, flash_access, NULL,
+                                       instance->class->name};
 
     return mmio_bus_add(&vm->bus, &region);
 }
 
-static const char pl011_compatible[] = "arm,pl011\0arm,primecell";
+/* A literal with its length: with inner terminators it is a list of strings. */
+#define STRINGS(member, literal) .member = (literal), .member##_len = sizeof(literal)
 
-const struct dev_class dev_registry[] = {
+static const struct dev_class classes[] = {
     {
-        .name = "pl011",
-        .compatible = pl011_compatible,
-        .compatible_len = sizeof(pl011_compatible),
+        .always = true,
         .base = MACHINE_UART_BASE,
         .size = MACHINE_UART_SIZE,
         .intid = MACHINE_INTID_UART,
+        .name = "pl011",
+        STRINGS(compatible, "arm,pl011\0arm,primecell"),
         .clock_hz = MACHINE_UART_HZ,
+        STRINGS(clocks, "uartclk\0apb_pclk"),
+        .console = true,
         .create = uart_create,
     },
     {
-        .name = "flash",
+        .always = true,
         .base = MACHINE_FLASH_BASE,
         .size = MACHINE_FLASH_SIZE,
+        .name = "flash",
         .create = flash_create,
     },
 };
-const size_t dev_registry_count = ARRAY_LEN(dev_registry);
+
+const struct dev_registry dev_registry = {classes, ARRAY_LEN(classes)};
+
+/* --- Instances --- */
+
+static const struct dev_config *find_config(const struct vm_config *config,
+                                            const struct dev_class *class)
+{
+    for (uint32_t i = 0; i < config->nr_devices; i++)
+        if (config->device[i].class == class)
+            return &config->device[i];
+    return NULL;
+}
+
+/* The next instance of `class`, `slots` of virtio-mmio being taken. */
+static void place(const struct dev_class *class, const struct dev_config *config, uint32_t slots,
+                  struct dev_instance *out)
+{
+    *out = (struct dev_instance){class, config, class->base, class->size, class->intid};
+    if (!class->virtio)
+        return;
+    out->base = MACHINE_VIRTIO_BASE + slots * MACHINE_VIRTIO_STRIDE;
+    out->size = MACHINE_VIRTIO_STRIDE;
+    out->intid = MACHINE_INTID_VIRTIO + slots;
+}
+
+bool dev_instance(const struct dev_registry *registry, const struct vm_config *config, uint32_t n,
+                  struct dev_instance *out)
+{
+    uint32_t seen = 0;
+    uint32_t slots = 0;
+
+    for (size_t i = 0; i < registry->count; i++) {
+        const struct dev_class *class = &registry->class[i];
+        if (!class->always)
+            continue;
+        place(class, find_config(config, class), slots, out);
+        slots += class->virtio;
+        if (seen++ == n)
+            return true;
+    }
+    for (uint32_t i = 0; i < config->nr_devices; i++) {
+        const struct dev_class *class = config->device[i].class;
+        if (class->always)
+            continue;
+        place(class, &config->device[i], slots, out);
+        slots += class->virtio;
+        if (seen++ == n)
+            return true;
+    }
+    return false;
+}
 
 hv_err dev_create_all(struct vm *vm)
 {
-    for (size_t i = 0; i < dev_registry_count; i++) {
-        hv_err err = dev_registry[i].create(vm, &dev_registry[i]);
+    struct dev_instance instance;
+
+    for (uint32_t n = 0; dev_instance(vm->hv->devices, vm->config, n, &instance); n++) {
+        hv_err err = HV_OK;
+        if (instance.intid != 0 && instance.intid - GIC_FIRST_SPI >= vm->vgic.nr_spis)
+            return HV_ERR_RANGE;
+        err = instance.class->create(vm, &instance);
         if (err != HV_OK)
             return err;
     }

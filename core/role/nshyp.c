@@ -10,6 +10,7 @@
 #include "boot/bundle.h"
 #include "boot/platform.h"
 #include "dev/console.h"
+#include "dev/registry.h"
 #include "hal/hal.h"
 #include "role/manager.h"
 #include "role/ram.h"
@@ -147,7 +148,7 @@ static void read_bundle(struct hv *hv, struct hv_config *config)
     blob = hal_phys_map(pa(hv->platform.initrd.base), hv->platform.initrd.size);
     if (blob == NULL)
         give_up(hv, "VM bundle", "the machine's initrd does not lie in its RAM");
-    if (bundle_parse(blob, hv->platform.initrd.size, config, reason) != HV_OK)
+    if (bundle_parse(blob, hv->platform.initrd.size, hv->devices, config, reason) != HV_OK)
         give_up(hv, "VM bundle refused", reason);
     console_configure(hv->console, config, &(struct console_command_sink){post_work, hv});
     if (config->log != NULL && log_set_levels(&hv->log, config->log) != HV_OK)
@@ -167,6 +168,7 @@ _Noreturn void core_main(const struct hal_boot *boot)
     console_init(&self->console, HAL_INTID_NONE);
     log_init(&hv->log, &sink);
     hv->console = &self->console;
+    hv->devices = &dev_registry;
     discover(hv, boot);
     init_machine(hv, &self->console);
     init_memory(hv, boot);

@@ -14,11 +14,32 @@
 #define VM_WEIGHT_MAX     1000u
 #define VM_WEIGHT_DEFAULT 100u
 #define HV_MIN_VMIDS      2u
+#define VM_CONFIG_DEVICES 32u /* those that a VM can ask for */
+#define DEV_NUMBERS       4u  /* values of each kind that a device's configuration has room for */
+#define DEV_MAC_SIZE      6u
 
 /* Bytes that live as long as the hypervisor; data is NULL if there are none. */
 struct vm_blob {
     const void *data;
     uint64_t size;
+};
+
+struct dev_class; /* dev/registry.h */
+
+/*
+ * A device that a VM asks for. What each member means is the class's to say, in its table of
+ * properties; what is not given is 0.
+ */
+struct dev_config {
+    const struct dev_class *class;
+    uint32_t unit;        /* which of the VM's devices of this class; no two are the same */
+    uint32_t given;       /* bit n: property n of the class's table is there */
+    struct vm_blob image; /* lives as long as the hypervisor */
+    uint64_t size;
+    uint32_t number[DEV_NUMBERS];
+    const char *text[2]; /* NULL: none; otherwise lives as long as the hypervisor */
+    bool flag[DEV_NUMBERS];
+    uint8_t mac[DEV_MAC_SIZE];
 };
 
 struct vm_config {
@@ -38,6 +59,8 @@ struct vm_config {
     uint64_t affinity[MACHINE_MAX_VCPUS];
     uint64_t quota; /* bytes of memory in all that it may cost; 0: what its kind needs */
     bool stopped;   /* made, but not started with the machine */
+    uint32_t nr_devices;
+    struct dev_config device[VM_CONFIG_DEVICES]; /* beside those that every VM has */
 };
 
 /* What of several guests' output is shown; a machine with one VM shows all of it as it is. */

@@ -18,7 +18,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-struct console; /* dev/console.h */
+struct console;      /* dev/console.h */
+struct dev_registry; /* dev/registry.h */
 
 /* A physical CPU. */
 struct pcpu {
@@ -53,12 +54,13 @@ struct hv {
     struct vmids vmids;
     struct random random; /* seeds for guests: the manager's */
     struct console *console;
-    struct vm *vm[HV_MAX_VMS]; /* written by the manager */
-    uint32_t nr_vms;           /* slots in use */
-    _Atomic uint64_t online;   /* bit n: pCPU n runs vCPUs */
-    _Atomic uint64_t idle;     /* bit n: pCPU n has nothing to run; a kick makes it look for work */
-    _Atomic bool work;         /* there is something for the manager to do: hv_post_work() */
-    _Atomic bool managing;     /* a pCPU is the manager now */
+    const struct dev_registry *devices; /* that a VM can have */
+    struct vm *vm[HV_MAX_VMS];          /* written by the manager */
+    uint32_t nr_vms;                    /* slots in use */
+    _Atomic uint64_t online;            /* bit n: pCPU n runs vCPUs */
+    _Atomic uint64_t idle; /* bit n: pCPU n has nothing to run; a kick makes it look for work */
+    _Atomic bool work;     /* there is something for the manager to do: hv_post_work() */
+    _Atomic bool managing; /* a pCPU is the manager now */
     struct pcpu pcpu[PLATFORM_MAX_CPUS];
 };
 

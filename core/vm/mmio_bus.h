@@ -10,7 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define MMIO_BUS_REGIONS 48u
+#define MMIO_BUS_REGIONS 64u
 
 /*
  * Makes one access to a device. false: the device allows no such access (size, alignment,

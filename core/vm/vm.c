@@ -10,9 +10,10 @@
 #include "vm/sched.h"
 #include <stdarg.h>
 
-/* Pages beyond memory that a VM may use whatever its size: root tables, and what its devices
- * allocate. */
+/* Pages beyond memory that a VM may use whatever its size: root tables, and what those devices
+ * allocate that every VM has. And for each device that it asks for. */
 #define VM_OVERHEAD_PAGES 256u
+#define VM_DEVICE_PAGES   64u
 
 #define VM_HCR                                                                                     \
     (HCR_VM | HCR_SWIO | HCR_FMO | HCR_IMO | HCR_AMO | HCR_FB | HCR_BSU_IS | HCR_TWI | HCR_TID3 |  \
@@ -51,10 +52,12 @@ static struct vm_layout vm_layout(const struct vm_config *config)
 
 /* Memory, its tables in the worst case (every block a page: one level 3 table for 2 MiB, one level
  * 2 table for 1 GiB) and its records (more than 128 to a page). */
-static uint64_t vm_page_limit(uint64_t memory)
+static uint64_t vm_page_limit(const struct vm_config *config)
 {
+    uint64_t memory = config->memory;
+
     return memory / PAGE_SIZE + memory / MIB(2) + memory / GIB(1) + memory / PAGE_SIZE / 128 +
-           VM_OVERHEAD_PAGES;
+           VM_OVERHEAD_PAGES + config->nr_devices * VM_DEVICE_PAGES;
 }
 
 static bool vm_gicd_access(void *dev, struct mmio_access *access)
@@ -209,8 +212,7 @@ static hv_err vm_alloc(struct hv *hv, const struct vm_config *config, uint16_t i
     vm->block_order = order;
     vm->id = id;
     vm->nr_vcpus = config->vcpus;
-    vm->account.limit =
-        config->quota != 0 ? config->quota / PAGE_SIZE : vm_page_limit(config->memory);
+    vm->account.limit = config->quota != 0 ? config->quota / PAGE_SIZE : vm_page_limit(config);
     spinlock_init(&vm->lock, LOCK_RANK_VM);
     atomic_init(&vm->state, VM_CREATED);
     *out = vm;

@@ -29,7 +29,7 @@ enum vm_state {
 };
 
 #define VM_REASON_MAX  160u
-#define VM_MAX_DEVICES 40u /* 32 virtio devices, and those that every VM has */
+#define VM_MAX_DEVICES (VM_CONFIG_DEVICES + 8u) /* those that every VM has among them */
 
 /* A device instance that belongs to the VM and is freed with it. */
 struct vm_device {

@@ -5,6 +5,7 @@
  * of printable text. The guests only wait; nothing runs on the second CPU.
  */
 #include "dev/console.h"
+#include "dev/registry.h"
 #include "fakehal/fakehal.h"
 #include "fuzz.h"
 #include "role/control.h"
@@ -225,6 +226,7 @@ static void make_machine(struct world *w)
     w->hv.platform = fakehal()->platform;
     w->hv.nr_vms = w->config.nr_vms = VMS;
     w->hv.console = &w->console;
+    w->hv.devices = &dev_registry;
     w->hv.account.limit = UINT64_MAX;
     w->manager = (struct manager){.hv = &w->hv, .config = &w->config};
     for (unsigned i = 0; i < VMS; i++) {

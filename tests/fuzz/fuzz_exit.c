@@ -273,6 +273,7 @@ static void make_machine(struct hv *hv, struct console *console)
     log_init(&hv->log, &sink);
     FUZZ_ASSERT(log_set_levels(&hv->log, "debug") == HV_OK);
     hv->console = console;
+    hv->devices = &dev_registry;
     page_pool_init(&hv->pool);
     vmids_init(&hv->vmids, 255);
     FUZZ_ASSERT(page_pool_add(&hv->pool, pa(HOST_RAM_BASE), HOST_RAM_SIZE) == HV_OK);

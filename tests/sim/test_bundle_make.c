@@ -2,6 +2,7 @@
 /* Bundles made by halcyon-sim, as core reads them. */
 #include "boot/bundle.h"
 #include "cases.h"
+#include "dev/registry.h"
 #include "scratch.h"
 #include "sim/bundle_make.h"
 #include <fcntl.h>
@@ -30,7 +31,8 @@ static void finish(void)
 
 static void parse(void)
 {
-    cr_assert_eq(bundle_parse(blob.data, blob.size, &config, words), HV_OK, "%s", words);
+    cr_assert_eq(bundle_parse(blob.data, blob.size, &dev_registry, &config, words), HV_OK, "%s",
+                 words);
     cr_assert_eq(config.nr_vms, options.vms);
     bundle_facts(&blob, &facts);
     cr_expect(facts.escapes);

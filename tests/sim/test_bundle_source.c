@@ -2,6 +2,7 @@
 /* Bundles in devicetree source, as dtc compiles them. */
 #include "boot/bundle.h"
 #include "cases.h"
+#include "dev/registry.h"
 #include "scratch.h"
 #include "sim/bundle_source.h"
 #include <sys/stat.h>
@@ -52,7 +53,8 @@ CASE(bundle_source, compiles)
     /* Beside the source, whatever this process's directory is. */
     scratch_write(scratch_path("k"), "kernel!", 7);
     cr_assert(bundle_read(source(VM("kernel = /incbin/(\"k\");")), &blob, reason), "%s", reason);
-    cr_assert_eq(bundle_parse(blob.data, blob.size, &config, words), HV_OK, "%s", words);
+    cr_assert_eq(bundle_parse(blob.data, blob.size, &dev_registry, &config, words), HV_OK, "%s",
+                 words);
     cr_expect_eq(config.vm[0].kernel.size, 7);
     cr_expect_eq(memcmp(config.vm[0].kernel.data, "kernel!", 7), 0);
     bundle_facts(&blob, &facts);

@@ -4,10 +4,12 @@
 #define TESTS_BUNDLE_FIXTURE_H
 
 #include "boot/bundle.h"
+#include "dev/registry.h"
 #include "fdt_fixture.h"
 
 #define VM "/vms/linux"
 
+static const struct dev_registry *registry = &dev_registry;
 static struct hv_config out;
 static char reason[BUNDLE_REASON_MAX];
 
@@ -23,7 +25,7 @@ static inline void bundle(void)
 
 static inline hv_err parse(void)
 {
-    return bundle_parse(tree, sizeof(tree), &out, reason);
+    return bundle_parse(tree, sizeof(tree), registry, &out, reason);
 }
 
 #define EXPECT_OK() cr_assert_eq(parse(), HV_OK, "%s", reason)

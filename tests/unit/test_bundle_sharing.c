@@ -70,11 +70,11 @@ CASE(bundle_sharing, limits_of_a_vm)
     cr_expect_eq(out.vm[0].quota, 0x20000000);
     cr_expect(out.vm[0].stopped);
     tree_cells(VM, "weight", 1);
-    tree_cells(VM, "spis", 1);
+    tree_cells(VM, "spis", 32);
     tree_u64(VM, "quota", UINT64_MAX);
     EXPECT_OK();
     cr_expect_eq(out.vm[0].weight, 1);
-    cr_expect_eq(out.vm[0].spis, 1);
+    cr_expect_eq(out.vm[0].spis, 32);
     cr_expect_eq(out.vm[0].quota, UINT64_MAX);
 }
 

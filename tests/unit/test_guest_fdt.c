@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 #include "boot/guest_fdt.h"
 #include "boot/platform.h"
+#include "dev_fixture.h"
 #include "fdt_fixture.h"
 #include "vm_fixture.h"
 
@@ -106,6 +107,46 @@ CASE(guest_fdt, uart)
     expect_cells("/pl011@9000000", "interrupts", 0, 1, 4);
     expect_cells("/pl011@9000000", "clocks", clock, clock);
     expect_strings("/pl011@9000000", "clock-names", "uartclk\0apb_pclk");
+}
+
+/* Of a registry of the test's own: what no device of the hypervisor need have. */
+CASE(guest_fdt, devices)
+{
+    uint32_t clock;
+
+    fixture_hv(&f, MIB(8), 1);
+    f.hv->devices = &dev_fixture_registry;
+    f.config.nr_devices = 3;
+    f.config.device[0].class = &dev_fixture_classes[0];
+    f.config.device[1].class = &dev_fixture_classes[4];
+    f.config.device[2].class = &dev_fixture_classes[2];
+    fixture_create(&f, 1);
+    cr_assert_eq(guest_fdt_build(f.vm, &no_initrd, tree, sizeof(tree)), HV_OK);
+    cr_assert_eq(fdt_check_full(tree, sizeof(tree)), 0);
+    expect_strings("/chosen", "stdout-path", "/uart@9000000");
+    expect_strings("/virtio_mmio@a000000", "compatible", "virtio,mmio");
+    expect_cells("/virtio_mmio@a000000", "reg", 0, 0xa000000, 0, 0x200);
+    expect_cells("/virtio_mmio@a000000", "interrupts", 0, 16, 4);
+    expect_bytes("/virtio_mmio@a000000", "dma-coherent", "", 0);
+    expect_cells("/virtio_mmio@a000200", "reg", 0, 0xa000200, 0, 0x200);
+    expect_cells("/virtio_mmio@a000200", "interrupts", 0, 17, 4);
+    cr_expect_lt(fdt_path_offset(tree, "/virtio_mmio@a000400"), 0);
+    cr_expect_lt(fdt_path_offset(tree, "/virtio_mmio@a000000"),
+                 fdt_path_offset(tree, "/virtio_mmio@a000200"), "Linux numbers them as they come");
+    expect_cells("/rtc@9010000", "interrupts", 0, 2, 4);
+    expect_no("/rtc@9010000", "clocks");
+    clock = fdt_get_phandle(tree, fdt_path_offset(tree, "/clock-1000000"));
+    cr_assert_neq(clock, 0);
+    cr_expect_lt(clock, 0x8000);
+    expect_cells("/uart@9000000", "clocks", clock);
+    expect_cells("/flash@0", "clocks", clock, clock);
+    expect_strings("/flash@0", "clock-names", "clk\0apb_pclk");
+    expect_cells("/flash@0", "reg", 0, 0, 0, 0x4000000, 0, 0x4000000, 0, 0x4000000);
+    expect_no("/flash@0", "interrupts");
+    expect_cells("/flash@0", "bank-width", 4);
+    expect_cells("/flash@0", "phandle", 0x8001);
+    expect_strings("/test-keys", "compatible", "test-keys");
+    expect_cells("/test-keys/poweroff", "gpios", 0x8001, 3);
 }
 
 CASE(guest_fdt, several_vcpus_and_an_initrd)

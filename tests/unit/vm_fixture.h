@@ -8,6 +8,7 @@
 
 #include "cases.h"
 #include "dev/console.h"
+#include "dev/registry.h"
 #include "fakehal/fakehal.h"
 #include "vm/hv.h"
 #include "vm/sched.h"
@@ -84,6 +85,7 @@ static inline void fixture_hv(struct fixture *f, uint64_t ram, uint32_t cpus)
     f->hv->platform = fakehal()->platform;
     console_init(&f->console, UART_INTID);
     f->hv->console = &f->console;
+    f->hv->devices = &dev_registry;
     fakehal_add_ram(pa(FIXTURE_RAM_PA), ram);
     log_init(&f->hv->log, &sink);
     page_pool_init(&f->hv->pool);
