@@ -109,6 +109,8 @@ static void do_stop(struct control *control)
 
 static void do_reset(struct control *control)
 {
+    /* At once, also if it waits for a reset of its own. */
+    control->manager->reset_from[control->slot] = 0;
     vm_end(control->vm, VM_RESET, "reset from the console");
 }
 

@@ -177,7 +177,7 @@ _Noreturn void core_main(const struct hal_boot *boot)
     if (self->config.pcpus != 0 && self->config.pcpus < hv->platform.nr_cpus)
         hv->platform.nr_cpus = self->config.pcpus;
     init_vmids(hv, &self->config);
-    self->manager = (struct manager){.hv = hv, .config = &self->config};
+    manager_init(&self->manager, hv, &self->config);
     /* Nobody else manages until this pCPU runs VMs itself. */
     hv->managing = true;
     manager_start_pcpus(&self->manager);

@@ -10,9 +10,9 @@ Mutation = collections.namedtuple("Mutation", "name what file functions test see
 
 MUTATIONS = [
     Mutation("pool-alloc", "blocks are taken out of the free lists without the pool's lock",
-             "core/mem/page_pool.c", ["page_pool_alloc"], "page-pool"),
+             "core/mem/page_pool.c", ["page_pool_take"], "page-pool"),
     Mutation("pool-free", "blocks are given back without the pool's lock",
-             "core/mem/page_pool.c", ["page_pool_free"], "page-pool"),
+             "core/mem/page_pool.c", ["page_pool_give"], "page-pool"),
     Mutation("s2-map", "stage-2 tables grow without their lock",
              "core/mem/s2_map.c", ["s2_map"], "stage2"),
     Mutation("s2-unmap", "pages are unmapped, and tables freed, without the lock",
