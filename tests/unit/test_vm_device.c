@@ -378,7 +378,7 @@ CASE(vm_device, a_vm_that_has_ended_does_nothing)
     at(2);
     post(d);
     cr_assert_null(next(0));
-    cr_assert(vm_is_quiet(f.vm));
+    cr_assert(vm_is_over(f.vm));
     cr_assert_eq(d->calls, 0);
 }
 
@@ -392,7 +392,7 @@ CASE(vm_device, ends_in_its_work)
     vm_end(f.vm, VM_RESET, "reset");
     cr_assert_null(next(0));
     cr_assert_eq(d->calls, 1);
-    cr_assert(vm_is_quiet(f.vm));
+    cr_assert(vm_is_over(f.vm));
 }
 
 /* --- The loop --- */
