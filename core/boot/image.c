@@ -252,6 +252,8 @@ hv_err image_layout(const struct vm_config *config, struct image_layout *out,
 
     *out = (struct image_layout){0};
     reason[0] = '\0';
+    if (config->firmware.size != 0)
+        return place_dtb(&plan, true, out);
     if (config->kernel.size == 0)
         return refuse(&plan, HV_ERR_FORMAT, "kernel: missing or empty");
     err = read_header(&plan, &kernel);

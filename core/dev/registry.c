@@ -52,17 +52,14 @@ static hv_err uart_create(struct vm *vm, const struct dev_instance *instance)
     return err;
 }
 
-/* It has no state: nothing to destroy. */
-static hv_err flash_create(struct vm *vm, const struct dev_instance *instance)
-{
-    const struct mmio_region region = {instance->base, instance->size, flash_access, NULL,
-                                       instance->class->name};
-
-    return mmio_bus_add(&vm->bus, &region);
-}
-
 /* A literal with its length: with inner terminators it is a list of strings. */
 #define STRINGS(member, literal) .member = (literal), .member##_len = sizeof(literal)
+
+/* Of both chips, in bytes. */
+static const uint8_t bank_width[] = {0, 0, 0, 4};
+static const struct dev_fdt_prop flash_fdt_props[] = {
+    {"bank-width", bank_width, sizeof(bank_width)},
+};
 
 static const struct dev_class classes[] = {
     {
@@ -78,10 +75,18 @@ static const struct dev_class classes[] = {
         .create = uart_create,
     },
     {
+        .bundle = "flash",
         .always = true,
+        .max = 1,
+        .props = flash_props,
+        .nr_props = FLASH_NR_PROPS,
         .base = MACHINE_FLASH_BASE,
         .size = MACHINE_FLASH_SIZE,
         .name = "flash",
+        STRINGS(compatible, "cfi-flash"),
+        .banks = 2,
+        .fdt_props = flash_fdt_props,
+        .nr_fdt_props = ARRAY_LEN(flash_fdt_props),
         .create = flash_create,
     },
 };

@@ -43,11 +43,13 @@ struct dev_config {
 };
 
 struct vm_config {
-    char name[VM_NAME_MAX]; /* printable ASCII */
-    uint64_t memory;        /* bytes, a multiple of 4 KiB */
-    uint32_t vcpus;         /* 1..MACHINE_MAX_VCPUS */
-    const char *bootargs;   /* never NULL; lives as long as the hypervisor */
-    struct vm_blob kernel;  /* arm64 Image or flat image */
+    char name[VM_NAME_MAX];  /* printable ASCII */
+    uint64_t memory;         /* bytes, a multiple of 4 KiB */
+    uint32_t vcpus;          /* 1..MACHINE_MAX_VCPUS */
+    const char *bootargs;    /* never NULL; lives as long as the hypervisor */
+    struct vm_blob kernel;   /* arm64 Image or flat image */
+    struct vm_blob firmware; /* what is in the first bank of its flash, and is entered there if
+                                there is no kernel */
     struct vm_blob initrd;
     bool has_kernel_address; /* where the bundle wants them; otherwise the image format decides */
     bool has_initrd_address;

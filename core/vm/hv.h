@@ -20,6 +20,7 @@
 
 struct console;      /* dev/console.h */
 struct dev_registry; /* dev/registry.h */
+struct flash_store;  /* dev/flash_store.h */
 
 /* A physical CPU. */
 struct pcpu {
@@ -54,10 +55,11 @@ struct hv {
     struct vmids vmids;
     struct random random; /* seeds for guests: the manager's */
     struct console *console;
-    const struct dev_registry *devices; /* that a VM can have */
-    struct vm *vm[HV_MAX_VMS];          /* written by the manager */
-    uint32_t nr_vms;                    /* slots in use */
-    _Atomic uint64_t online;            /* bit n: pCPU n runs vCPUs */
+    const struct dev_registry *devices;    /* that a VM can have */
+    struct vm *vm[HV_MAX_VMS];             /* written by the manager */
+    struct flash_store *flash[HV_MAX_VMS]; /* by slot, over all lives of its VM. NULL: none yet */
+    uint32_t nr_vms;                       /* slots in use */
+    _Atomic uint64_t online;               /* bit n: pCPU n runs vCPUs */
     _Atomic uint64_t idle; /* bit n: pCPU n has nothing to run; a kick makes it look for work */
     _Atomic bool work;     /* there is something for the manager to do: hv_post_work() */
     _Atomic bool managing; /* a pCPU is the manager now */

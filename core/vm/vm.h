@@ -14,6 +14,7 @@
 #include "vm/config.h"
 #include "vm/mmio_bus.h"
 #include "vm/vcpu.h"
+#include <stdbool.h>
 #include <stdint.h>
 
 struct hv;
@@ -40,6 +41,21 @@ struct vm_device {
     void *dev;
 };
 
+/*
+ * A device that the guest sees as memory at times. The bus has it, too. `map`: the guest reads,
+ * executes, or walks its own tables at `offset`, in a way that only memory can answer: true if the
+ * page is mapped now, or was meanwhile, and the guest is to try again. Called on the pCPU of the
+ * vCPU, no lock held. What is mapped is never writable.
+ */
+typedef bool vm_rom_map_fn(void *dev, uint64_t offset);
+
+struct vm_rom {
+    uint64_t base;
+    uint64_t size; /* 0: there is none */
+    vm_rom_map_fn *map;
+    void *dev;
+};
+
 struct vm {
     struct hv *hv;
     const struct vm_config *config;
@@ -57,6 +73,7 @@ struct vm {
     struct s2 s2;
     struct ram_page *ram; /* the blocks that its memory is made of: vm/ram.c */
     struct mmio_bus bus;
+    struct vm_rom rom;
     struct vgic vgic;
     struct vcpu *vcpu;                    /* [nr_vcpus] */
     uint8_t last_vcpu[PLATFORM_MAX_CPUS]; /* whose translations a pCPU has: index + 1; 0: nobody's.
