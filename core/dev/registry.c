@@ -6,6 +6,7 @@
 #include "dev/console.h"
 #include "dev/flash.h"
 #include "dev/pl011.h"
+#include "dev/pl031.h"
 #include "hal/hal.h"
 #include "vm/hv.h"
 
@@ -76,6 +77,17 @@ static const struct dev_class classes[] = {
         STRINGS(clocks, "uartclk\0apb_pclk"),
         .console = true,
         .create = uart_create,
+    },
+    {
+        .always = true,
+        .base = MACHINE_RTC_BASE,
+        .size = MACHINE_RTC_SIZE,
+        .intid = MACHINE_INTID_RTC,
+        .name = "pl031",
+        STRINGS(compatible, "arm,pl031\0arm,primecell"),
+        .clock_hz = MACHINE_UART_HZ,
+        STRINGS(clocks, "apb_pclk"),
+        .create = pl031_create,
     },
     {
         .always = true,

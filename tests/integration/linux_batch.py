@@ -9,13 +9,15 @@ import pathlib
 import re
 import subprocess
 import sys
+import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / "lib"))
 import halcyon  # noqa: E402
 from halcyon import check  # noqa: E402
 from machine import HALCYON_SIM, ROOT, program_environment  # noqa: E402
 
-FIRST_COMMAND = "uname -a; cat /proc/interrupts; cat /proc/iomem"
+FIRST_COMMAND = "uname -a; cat /proc/interrupts; cat /proc/iomem; " \
+    "echo rtc $(cat /sys/class/rtc/rtc0/name /sys/class/rtc/rtc0/since_epoch); hwclock -u"
 BOOTS = 10
 TIMEOUT = 90
 
@@ -48,26 +50,35 @@ def count_interrupts(text, pattern):
     return int(check_found(rf"^\s*\d+:\s+(\d+)\s+{pattern}", text, "an interrupt's line").group(1))
 
 
-def check_first_command(text):
+def check_clock(machine, text):
+    """The simulator is turned on at the beginning of 2026; QEMU's machine has the host's time."""
+    seconds = int(check_found(r"^rtc rtc-pl031 9010000.pl031 (\d+)$", text, "the clock").group(1))
+    late = seconds - (1767225600 if machine == "sim" else int(time.time()))
+    check(-300 <= late <= 300, f"the clock says {seconds}, {late} seconds off")
+    check_found(r"^\w{3} \w{3} .* 20\d\d .*0\.000000 seconds", text, "what hwclock says")
+
+
+def check_first_command(machine, text):
     check_found(r"^Linux \S+ 6\.1\.\S+ .* aarch64 ", text, "Debian's 6.1 kernel")
     check_found(r"GICv3: .*\d+ SPIs implemented", text, "the distributor as the kernel saw it")
     check(count_interrupts(text, r"GICv3\s+27\s+Level\s+arch_timer") > 0, "no interrupt of the virtual timer")
     check_found(r"^\s*\d+:\s+\d+\s+GICv3\s+33\s+Level\s+uart-pl011", text, "the PL011's interrupt")
     check_found(r"^\s*09000000-09000fff : .*pl011", text, "the PL011's registers")
     check_found(r"^40000000-5fffffff : System RAM", text, "the VM's 512 MiB of RAM")
+    check_clock(machine, text)
 
 
 def test_boot(machine):
     done = quickstart(machine, "--cmd", FIRST_COMMAND)
     check_status(done, 0)
-    check_first_command(done.stdout)
+    check_first_command(machine, done.stdout)
     check("[halcyon " not in done.stdout, "with --cmd the hypervisor's log is on standard output")
 
 
 def test_boot_max(machine):
     done = quickstart(machine, "--cpu", "max", "--cmd", FIRST_COMMAND)
     check_status(done, 0)
-    check_first_command(done.stdout)
+    check_first_command(machine, done.stdout)
 
 
 def test_exit_status(machine):
