@@ -5,6 +5,7 @@
 #define ROLE_MANAGER_H
 
 #include "base/err.h"
+#include "role/stop.h"
 #include "vm/config.h"
 #include "vm/hv.h"
 #include <stdbool.h>
@@ -15,8 +16,9 @@ struct manager {
     const struct hv_config *config;
     uint64_t gone;   /* bit n: the VM of slot n was destroyed for good */
     uint64_t halted; /* bit n: the VM of slot n was stopped from the console: it does not reset */
-    bool reroute;    /* the console's interrupt went to a pCPU that is off now */
-    bool failed; /* a VM was stopped, or could not be started: the machine's end is no good one */
+    struct stopping stopping;
+    bool reroute; /* the console's interrupt went to a pCPU that is off now */
+    bool failed;  /* a VM was stopped, or could not be started: the machine's end is no good one */
 };
 
 /* Brings up all pCPUs but this one, which runs vCPUs from now on too. One that does not come is

@@ -104,9 +104,16 @@ static void exit_raw(struct guest *g, struct arch_vcpu *arch, struct arch_exit *
 static void exit_access(struct guest *g, struct arch_vcpu *arch, struct arch_exit *exit)
 {
     static const uint64_t bases[] = {
-        MACHINE_GICD_BASE, MACHINE_GICR_BASE, MACHINE_GICR_BASE + 0x10000,
-        MACHINE_UART_BASE, MACHINE_RTC_BASE,  0x0a000000,
-        0x40100000,        0x40000000,        0,
+        MACHINE_GICD_BASE,
+        MACHINE_GICR_BASE,
+        MACHINE_GICR_BASE + 0x10000,
+        MACHINE_UART_BASE,
+        MACHINE_RTC_BASE,
+        MACHINE_GPIO_BASE,
+        0x0a000000,
+        0x40100000,
+        0x40000000,
+        0,
     };
     uint64_t at =
         bases[fuzz_take_below(&g->in, sizeof(bases) / sizeof(bases[0]))] + fuzz_take(&g->in, 2);

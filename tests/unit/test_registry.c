@@ -118,7 +118,7 @@ CASE(registry, creates_and_destroys)
     uint64_t used = f.hv->account.used;
 
     cr_assert_eq(dev_create_all(f.vm), HV_OK);
-    cr_expect_eq(f.vm->nr_devices, 2, "the flash has no state");
+    cr_expect_eq(f.vm->nr_devices, 3, "the flash has no state");
     cr_expect_gt(f.hv->account.used, used);
     region = mmio_bus_find(&f.vm->bus, ipa(0x9000000));
     cr_assert_neq(region, NULL);
