@@ -120,7 +120,31 @@ def test_first_use(_):
     check_found(r"^Linux \S+ 6\.1\.\S+ .* aarch64 ", done.stdout, "Debian's 6.1 kernel")
 
 
-BOTH = {"boot": test_boot, "boot-max": test_boot_max, "exit-status": test_exit_status, "guest-panic": test_guest_panic}
+def stop(machine, command):
+    """What is printed when the console's stop comes while `command` runs, which says "at " and "work" as one word."""
+    done = quickstart(machine, "--append", "quiet", "--cmd", command + "; echo at wo''rk; sleep 1000",
+                      "--control-on", "at work", "--control", "stop 0")
+    check_status(done, 1)
+    check_found(r"^linux: asked to shut down; in 10 s, ", done.stdout, "the command's answer")
+    return done
+
+
+def test_stop(machine):
+    """The power button is pressed, Linux sees a key, and acpid's script powers off."""
+    done = stop(machine, "true")
+    check_found(r"^guest-init: the power button was pressed", done.stdout, "the script's line")
+    check_found(r"linux off: powered off by PSCI SYSTEM_OFF", done.stderr, "the guest's own end")
+
+
+def test_stop_deaf(machine):
+    """Nobody reads the key."""
+    done = stop(machine, "killall acpid")
+    check("power button" not in done.stdout, f"acpid is still there:\n{halcyon.tail(done.stdout)}")
+    check_found(r"linux off: stopped from the console: did not shut down within 10 s", done.stderr, "the end")
+
+
+BOTH = {"boot": test_boot, "boot-max": test_boot_max, "exit-status": test_exit_status, "guest-panic": test_guest_panic,
+        "stop": test_stop, "stop-deaf": test_stop_deaf}
 CASES = {"qemu": {**BOTH, "ten-boots": test_ten_boots},
          "sim": {**BOTH, "same": test_same, "first-use": test_first_use}}
 
