@@ -190,6 +190,7 @@ static void manage(struct manager *manager)
     }
     if (console_take_command(hv->console, command, sizeof(command)))
         control_execute(manager, command);
+    stop_check(&manager->stopping);
     for (uint32_t slot = 0; slot < hv->nr_vms; slot++) {
         reap(manager, slot);
         left += hv->vm[slot] != NULL;

@@ -5,6 +5,7 @@
 #define ROLE_MANAGER_H
 
 #include "base/err.h"
+#include "role/stop.h"
 #include "vm/config.h"
 #include "vm/hv.h"
 #include <stdbool.h>
@@ -17,8 +18,9 @@ struct manager {
     uint64_t halted; /* bit n: the VM of slot n was stopped from the console: it does not reset */
     uint64_t reset_from[HV_MAX_VMS]; /* the VM of slot n is reset at this time at the earliest */
     struct timer reset_due; /* posts work at such a time, if a VM waits for it: the manager's */
-    bool reroute;           /* the console's interrupt went to a pCPU that is off now */
-    bool failed; /* a VM was stopped, or could not be started: the machine's end is no good one */
+    struct stopping stopping;
+    bool reroute; /* the console's interrupt went to a pCPU that is off now */
+    bool failed;  /* a VM was stopped, or could not be started: the machine's end is no good one */
 };
 
 /* Before all other functions. Both outlive it. */

@@ -53,6 +53,7 @@ struct hv {
     struct arch_idregs idregs;       /* the boot CPU's; what matters of it is every pCPU's */
     struct arch_idregs guest_idregs; /* as every guest sees them */
     struct vmids vmids;
+    uint64_t wall_base;   /* seconds since 1970 when the counter was 0; 0: nobody knows */
     struct random random; /* seeds for guests: the manager's */
     struct console *console;
     const struct dev_registry *devices;    /* that a VM can have */

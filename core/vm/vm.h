@@ -56,6 +56,12 @@ struct vm_rom {
     void *dev;
 };
 
+/* The power button. */
+struct vm_button {
+    bool (*press)(void *dev); /* False: the guest would not notice. NULL: the VM has none. */
+    void *dev;
+};
+
 struct vm {
     struct hv *hv;
     const struct vm_config *config;
@@ -79,8 +85,9 @@ struct vm {
     uint8_t last_vcpu[PLATFORM_MAX_CPUS]; /* whose translations a pCPU has: index + 1; 0: nobody's.
                                              Each its own */
     uint32_t nr_vcpus;
-    _Atomic uint64_t work;      /* bit n: device[n] is to be served */
-    _Atomic uint32_t work_next; /* whose turn it is: those from here on go first */
+    _Atomic uint64_t work;         /* bit n: device[n] is to be served */
+    _Atomic uint32_t work_next;    /* whose turn it is: those from here on go first */
+    struct vm_button power_button; /* belongs to one of device[] */
     uint32_t nr_devices;
     struct vm_device device[VM_MAX_DEVICES];
 };

@@ -119,7 +119,7 @@ CASE(registry, creates_and_destroys)
     uint64_t used = f.hv->account.used;
 
     cr_assert_eq(dev_create_all(f.vm), HV_OK);
-    cr_expect_eq(f.vm->nr_devices, 2, "PL011 and flash");
+    cr_expect_eq(f.vm->nr_devices, 4, "PL011, PL031, PL061 and flash");
     cr_expect_gt(f.hv->account.used, used);
     region = mmio_bus_find(&f.vm->bus, ipa(0x9000000));
     cr_assert_neq(region, NULL);
