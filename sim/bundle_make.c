@@ -81,7 +81,7 @@ static bool write_images(struct tree *tree, const struct sim_options *options, u
     char first[VM_NAME_MAX];
 
     if (index == 0)
-        return tree_file(tree, "kernel", kernel, reason) &&
+        return tree_file(tree, options->firmware != NULL ? "firmware" : "kernel", kernel, reason) &&
                (initrd == NULL || tree_file(tree, "initrd", initrd, reason));
     vm_name(options, 0, first);
     tree_string(tree, "images-of", first);

@@ -34,6 +34,7 @@ static const struct option_row {
     } take;
 } option_rows[OPT_BUNDLE] = {
     [OPT_KERNEL] = {"kernel", TEXT(kernel)},
+    [OPT_FIRMWARE] = {"firmware", TEXT(firmware)},
     [OPT_BUNDLE_NAMED] = {"bundle", TEXT(bundle)},
     [OPT_INITRD] = {"initrd", TEXT(initrd)},
     [OPT_APPEND] = {"append", TEXT(append)},

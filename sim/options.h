@@ -27,8 +27,10 @@ struct sim_control {
 /* Strings are argv's own; NULL: not given. */
 struct sim_options {
     enum sim_action action;
-    /* Exactly one of kernel, bundle and restore, but for HELP and VERSION. */
+    /* Exactly one of kernel, bundle and restore, but for HELP and VERSION. `firmware`: what stands
+     * in the kernel's place, and is `kernel` too. */
     const char *kernel;
+    const char *firmware;
     const char *bundle;
     const char *restore;
     const char *initrd;

@@ -19,6 +19,7 @@ static const char help_text[] =
     "  BUNDLE               a VM bundle (docs/bundle.md), as QEMU takes it as initrd;\n"
     "                       or its source, named F.dts: dtc compiles it\n"
     "  --kernel F           a VM from an arm64 Image or a flat binary\n"
+    "  --firmware F         a VM that starts with this in its flash, such as EDK2\n"
     "  --initrd F           its initial RAM disk\n"
     "  --append S           its kernel's command line (console=ttyAMA0)\n"
     "  --memory SIZE        its memory; K, M, G or T, without a unit MiB (512M)\n"

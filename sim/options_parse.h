@@ -8,6 +8,7 @@
 
 enum option_id {
     OPT_KERNEL,
+    OPT_FIRMWARE,
     OPT_BUNDLE_NAMED,
     OPT_INITRD,
     OPT_APPEND,

@@ -261,6 +261,21 @@ CASE(options, combinations_refused)
     ACCEPT("B", "--trace=/dev/null", "--record=/dev/null");
 }
 
+CASE(options, firmware)
+{
+    ACCEPT("--firmware", "F", "--smp=2", "--write-bundle=B");
+    cr_expect_str_eq(options.firmware, "F");
+    cr_expect_str_eq(options.kernel, "F");
+    REFUSE("--firmware with --kernel: ", "--firmware=F", "--kernel=K");
+    REFUSE("--firmware with --initrd: ", "--firmware=F", "--initrd=I");
+    REFUSE("--firmware with a BUNDLE: ", "--firmware=F", "B");
+    REFUSE("--firmware with --restore: ", "--firmware=F", "--restore=S");
+    REFUSE("name is empty", "--firmware=");
+    REFUSE("name the same file", "--firmware=F", "--write-bundle=F");
+    ACCEPT("--kernel=K");
+    cr_expect_null(options.firmware);
+}
+
 CASE(options, control)
 {
     ACCEPT("B", "--control", "list", "--control-on", "~ # ", "--control=stop 1", "--no-input");

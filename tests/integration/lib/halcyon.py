@@ -15,6 +15,7 @@ from machine import (CPUS, GUEST, HALCYON_IMAGE, HALCYON_SIM, ROOT, Machine, Mac
 LINUX = GUEST / "Image"
 INITRAMFS = GUEST / "initramfs.cpio.gz"
 U_BOOT = GUEST / "u-boot.bin"
+EDK2 = GUEST / "QEMU_EFI.fd"
 
 # Where the hypervisor runs: at EL2 on QEMU, or as a process. And what each needs to have been built.
 MACHINES = {"qemu": HALCYON_IMAGE, "sim": HALCYON_SIM}
@@ -41,7 +42,7 @@ def require(*paths):
     """Fails, with what to do about it, unless all files are there."""
     fixes = {HALCYON_IMAGE: "cmake --preset aarch64 && cmake --build build/aarch64",
              HALCYON_SIM: "cmake --preset host && cmake --build build/host", LINUX: "ci/guest",
-             INITRAMFS: "ci/guest", U_BOOT: "ci/guest"}
+             INITRAMFS: "ci/guest", U_BOOT: "ci/guest", EDK2: "ci/guest"}
     for path in map(pathlib.Path, paths):
         check(path.is_file(), f"{path} is missing; fix: {fixes.get(path, 'build the tree (ci/test builds all of it)')}")
 
@@ -96,12 +97,21 @@ def scratch():
         yield pathlib.Path(name)
 
 
-def make_bundle(output, kernel, *, memory="512M", vcpus=1, initrd=None, append="", log=None):
+def make_bundle(output, kernel, *, memory="512M", vcpus=1, initrd=None, append="", log=None, flash=False):
     """Makes a bundle of one VM, named "linux", with ci/bundle; returns `output`."""
     command = [ROOT / "ci" / "bundle", "--output", output, "--memory", memory, "--vcpus", vcpus, f"--append={append}",
                "--kernel", kernel]
     command += ["--initrd", initrd] if initrd else []
     command += ["--log", log] if log else []
+    command += ["--flash"] if flash else []
+    done = subprocess.run([str(word) for word in command], capture_output=True, text=True, check=False)
+    check(done.returncode == 0, f"ci/bundle failed: {done.stderr}")
+    return output
+
+
+def make_firmware_bundle(output, firmware, *, memory="512M"):
+    """Makes a bundle of one VM, named "linux", with firmware in its flash; returns `output`."""
+    command = [ROOT / "ci" / "bundle", "--output", output, "--memory", memory, "--append=", "--firmware", firmware]
     done = subprocess.run([str(word) for word in command], capture_output=True, text=True, check=False)
     check(done.returncode == 0, f"ci/bundle failed: {done.stderr}")
     return output
