@@ -460,7 +460,7 @@ static void prepare(struct world *w)
     for (unsigned cpu = 0; cpu < CPUS; cpu++)
         idle_random[cpu] = prng_next(&random);
     console_configure(hv->console, &w->config, &(struct console_command_sink){post_work, hv});
-    manager = (struct manager){.hv = hv, .config = &w->config};
+    manager_init(&manager, hv, &w->config);
     free_pages = page_pool_free_pages(&hv->pool);
     used_pages = hv->account.used;
     script_begin(&script, hv);
