@@ -10,13 +10,12 @@ import argparse
 import hashlib
 import pathlib
 import re
-import subprocess
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / "lib"))
 import halcyon  # noqa: E402
 from halcyon import check  # noqa: E402
-from machine import HALCYON_SIM, ROOT, program_environment  # noqa: E402
+from machine import ROOT  # noqa: E402
 from smp_linux import check_quiet  # noqa: E402
 
 PROGRAMS = ROOT / "build" / "host" / "guest"
@@ -48,19 +47,15 @@ WORK_OFF = "notice vm: work off: powered off by PSCI SYSTEM_OFF"
 
 
 def test_boot(options):
-    halcyon.require(halcyon.MACHINES[options.machine])
-    arguments = [str(ROOT / "ci" / "quickstart"), "--timeout", str(options.timeout), "--vms", str(options.vms),
-                 "--pcpus", str(options.pcpus), "--memory", f"{LINUX_MIB}M", "--cmd", SUM]
-    arguments += ["--vmids", str(options.vmids)] if options.vmids else []
-    arguments += ["--qemu"] if options.machine == "qemu" else []
-    done = subprocess.run(arguments, stdin=subprocess.DEVNULL, capture_output=True, timeout=options.timeout + 60, check=False,
-                          encoding="utf-8", errors="replace", env=program_environment(HALCYON_SIM=str(HALCYON_SIM)))
-    check(done.returncode == 0, f"status {done.returncode}:\n{halcyon.tail(done.stdout)}\nstandard error:\n{halcyon.tail(done.stderr)}")
-    check_quiet(done.stdout)
+    arguments = ["--vms", options.vms, "--pcpus", options.pcpus, "--memory", f"{LINUX_MIB}M", "--cmd", SUM]
+    arguments += ["--vmids", options.vmids] if options.vmids else []
+    text = halcyon.run_quickstart(options.machine, *arguments, timeout=options.timeout)
+    check_quiet(text)
     want = hashlib.sha256(bytes(MIB)).hexdigest()
     for i in range(options.vms):
-        check(f"\nvm{i}: {want}  -\n" in done.stdout, f"vm{i} has not the right checksum:\n{halcyon.tail(done.stdout)}")
-        check(re.search(rf"^vm{i}: .*reboot: Power down", done.stdout, re.MULTILINE), f"vm{i} did not power off")
+        check(f"\nvm{i}: {want}  -\n" in text, f"vm{i} has not the right checksum:\n{halcyon.tail(text)}")
+        check(re.search(rf"^vm{i}: .*reboot: Power down", text, re.MULTILINE), f"vm{i} did not power off")
+    print(f"VMs with a right sum, powered off: {options.vms}")
 
 
 def run_beside_work(options, other, control=()):
@@ -72,7 +67,7 @@ def run_beside_work(options, other, control=()):
     with halcyon.scratch() as directory:
         bundle = halcyon.compile_dts(directory / "bundle.dtb", source)
         command = halcyon.halcyon_command(options.machine, bundle, vm_mib=64 + memory, pcpus=options.pcpus, options=control)
-        result = halcyon.run_command(command, options.timeout, (0, 1))
+        result = halcyon.run_command(command, options.timeout, (0, 1), silence=True)
     halcyon.check_ended(result)
     halcyon.check_no_panic(result)
     check(re.search(r"notice role: machine off: ", result.console), f"no orderly end:\n{halcyon.tail(result.console)}\n{result.stderr}")
@@ -105,7 +100,7 @@ def test_lives(options):
     check(result.console.rindex("are free") < result.console.index(WORK_OFF), "the work was done before the last command: more --rounds")
     check(len(set(off)) == 1 and len(set(running)) == 1,
           f"free memory is not always the same: {set(running)} KiB with the VM, {set(off)} KiB without")
-    print(f"{options.times} times; {off[0]} KiB free without the VM, {running[0]} with it")
+    print(f"lives: {options.times}; KiB free: {off[0]} after each without the VM, {running[0]} with it")
 
 
 def test_crash(options):
@@ -113,6 +108,7 @@ def test_crash(options):
     stopped = re.search(r"error vm: other stopped: \S.*", result.console)
     check(stopped, f"the VM was not stopped with a reason:\n{halcyon.tail(result.console)}")
     check(stopped.start() < result.console.index(WORK_OFF), "the work was done before the crash: more --rounds")
+    print(stopped.group())
 
 
 CASES = {"boot": test_boot, "lives": test_lives, "crash": test_crash}
@@ -127,7 +123,7 @@ def main():
     parser.add_argument("--times", type=int, default=10, help="lives: how often")
     parser.add_argument("--linux", action="store_true", help="lives: the VM runs Linux")
     parser.add_argument("--rounds", type=int, default=10, help="lives, crash: of the work")
-    parser.add_argument("--timeout", type=int, default=150)
+    halcyon.add_timeout_option(parser)
     halcyon.add_machine_option(parser)
     options = parser.parse_args()
     halcyon.run_test(CASES[options.case], options)
