@@ -100,10 +100,10 @@ def run_beside_work(options, other, steps=()):
         control = [word for text, command in steps for word in ("--control-on", text, "--control", command)]
         command = halcyon.halcyon_command(options.machine, bundle, vm_mib=64 + memory, pcpus=options.pcpus,
                                           options=control if options.machine == "sim" else ())
-        if options.machine == "sim":
-            result = halcyon.run_command(command, options.timeout, (0, 1), silence=True)
-        else:
+        if steps and options.machine == "qemu":
             result = run_typing(command, steps, options.timeout)
+        else:
+            result = halcyon.run_command(command, options.timeout, (0, 1), silence=True)
     halcyon.check_ended(result)
     halcyon.check_no_panic(result)
     check(re.search(r"notice role: machine off: ", result.console), f"no orderly end:\n{halcyon.tail(result.console)}\n{result.stderr}")
