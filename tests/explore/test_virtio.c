@@ -12,7 +12,7 @@
 
 #define VCPUS  2u /* on a pCPU each; the next one is a backend's */
 #define CPUS   (VCPUS + 1)
-#define ROUNDS 25u
+#define ROUNDS 8u
 #define QUEUES 2u
 #define INTID  48u
 
