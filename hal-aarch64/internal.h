@@ -72,6 +72,8 @@ HV_MUST_CHECK hv_err trace_init(const struct hal_platform *platform);
 /* uart.c: the PL011 at `base`, which is mapped, becomes the console; 0: there is none from now on.
  */
 void uart_init(uint64_t base);
+/* rtc.c: takes the clock into use, if there is one. */
+HV_MUST_CHECK hv_err rtc_init(const struct hal_platform *platform);
 /* True if the PrimeCell identification at `base` says PL011. */
 bool uart_is_pl011(uint64_t base);
 

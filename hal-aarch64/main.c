@@ -55,6 +55,8 @@ hv_err hal_init(const struct hal_platform *platform)
     if (err == HV_OK && platform->uart.size != 0)
         uart_init(platform->uart.base);
     if (err == HV_OK)
+        err = rtc_init(platform);
+    if (err == HV_OK)
         err = mmu_map_ram(platform);
     if (err == HV_OK)
         err = trace_init(platform);

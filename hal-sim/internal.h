@@ -62,6 +62,7 @@ struct sim_machine {
     uint64_t ram_size;
     uint64_t seed;
     uint64_t dtb;
+    uint64_t epoch; /* hal_wall_time() when the counter was 0 */
     uint32_t nr_cpus;
     uint32_t cpu_model;
 

@@ -28,6 +28,7 @@
 #define SIM_INTID_HYPTIMER 26u
 #define SIM_INTID_VTIMER   27u
 #define SIM_TIMER_HZ       UINT64_C(1000000000) /* one tick of the counter is one instruction */
+#define SIM_EPOCH          UINT64_C(1767225600) /* 2026-01-01 00:00 UTC, if nobody says otherwise */
 #define SIM_MAX_CPUS       PLATFORM_MAX_CPUS
 
 /* Affinity of a CPU as QEMU's virt numbers them with a GICv3: 16 in a cluster. */
@@ -42,8 +43,9 @@ struct sim_machine_config {
     uint64_t ram_size; /* bytes, a multiple of 2 MiB, SIM_IMAGE_SIZE + 2 MiB..SIM_RAM_MAX */
     unsigned nr_cpus;  /* 1..SIM_MAX_CPUS */
     enum sim_cpu_model cpu_model;
-    uint64_t seed; /* of the order in which CPUs take turns, and of RNDR */
-    pa_t dtb;      /* where the caller puts the machine's devicetree: in RAM */
+    uint64_t seed;  /* of the order in which CPUs take turns, and of RNDR */
+    uint64_t epoch; /* seconds since 1970 when the machine is turned on; 0: it has no clock */
+    pa_t dtb;       /* where the caller puts the machine's devicetree: in RAM */
     /* 0, or the CPU in turn changes within core's code too, at one in so many points: calls of the
      * HAL, and atomic accesses of an instrumented core (docs/exploration.md). */
     uint32_t explore;

@@ -167,6 +167,8 @@ HV_MUST_CHECK hv_err hal_irq_enable(uint32_t intid, bool enable);
 uint64_t hal_time_now(void);
 /* Its frequency in Hz, never 0. */
 uint64_t hal_time_hz(void);
+/* Seconds since 1970-01-01 00:00 UTC by the machine's clock, 0 if it has none. After hal_init(). */
+uint64_t hal_wall_time(void);
 #define HAL_TIMER_NEVER UINT64_MAX
 /* Raises the platform's hypervisor timer interrupt on this CPU once the counter reaches `deadline`.
  * One deadline a CPU. */

@@ -32,6 +32,7 @@ struct hal_platform {
     uint32_t gic_maintenance_intid;
     uint32_t timer_hyp_intid;   /* CNTHP */
     uint32_t timer_virt_intid;  /* CNTV, given to guests through hardware-linked list registers */
+    struct platform_range rtc;  /* a PL031; size 0: none found */
     struct platform_range uart; /* size 0: none found */
     uint32_t uart_intid;
     struct platform_range initrd; /* /chosen linux,initrd-start and -end; size 0: none */

@@ -47,6 +47,7 @@ struct sim_options {
     unsigned pcpus;               /* 1..SIM_MAX_CPUS */
     enum sim_cpu_model cpu;
     uint64_t seed;
+    uint64_t epoch;     /* seconds since 1970 when the machine is turned on; 0: it has no clock */
     uint64_t max_insns; /* UINT64_MAX: no limit */
     const char *trace;
     const char *record;

@@ -41,6 +41,8 @@ static const char help_text[] =
     "  --machine-memory SIZE  its RAM (what the bundle needs, and 256M)\n"
     "  --seed N             decides everything that is left to chance (1); 0: the\n"
     "                       guest gets no entropy, as with QEMU's dtb-randomness=off\n"
+    "  --epoch SECONDS      what its clock says when it is turned on, since 1970\n"
+    "                       (1767225600, the beginning of 2026); 0: it has no clock\n"
     "\n"
     "The run:\n"
     "  --no-input           do not read the console's input; time in which all wait\n"

@@ -24,6 +24,7 @@ enum option_id {
     OPT_CPU,
     OPT_MACHINE_MEMORY,
     OPT_SEED,
+    OPT_EPOCH,
     OPT_MAX_INSNS,
     OPT_TRACE,
     OPT_STATS,
@@ -75,6 +76,7 @@ bool options_set_pcpus(struct options_parse *p, const char *text);
 bool options_set_cpu(struct options_parse *p, const char *text);
 bool options_set_machine_memory(struct options_parse *p, const char *text);
 bool options_set_seed(struct options_parse *p, const char *text);
+bool options_set_epoch(struct options_parse *p, const char *text);
 bool options_set_max_insns(struct options_parse *p, const char *text);
 bool options_set_snapshot_at(struct options_parse *p, const char *text);
 bool options_set_snapshot_on(struct options_parse *p, const char *text);

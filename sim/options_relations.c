@@ -38,6 +38,7 @@ static const struct relation_row {
     {OPT_MACHINE_MEMORY, EXCLUDES, OPT_RESTORE,
      "the snapshot says how much there is: leave it out"},
     {OPT_SEED, EXCLUDES, OPT_RESTORE, "the snapshot goes on with its own seed: leave it out"},
+    {OPT_EPOCH, EXCLUDES, OPT_RESTORE, "the snapshot goes on with its own time: leave it out"},
     {OPT_RECORD, EXCLUDES, OPT_REPLAY, "a replay has no new input to record: leave one out"},
     {OPT_INPUT_ON, EXCLUDES, OPT_NO_INPUT, "there is no input to wait with: leave one out"},
     {OPT_INPUT_ON, EXCLUDES, OPT_REPLAY, "the recording says when input comes: leave one out"},

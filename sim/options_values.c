@@ -147,6 +147,15 @@ bool options_set_seed(struct options_parse *p, const char *text)
     return take_number(p, "seed", text, &p->out->seed);
 }
 
+bool options_set_epoch(struct options_parse *p, const char *text)
+{
+    if (!take_number(p, "epoch", text, &p->out->epoch))
+        return false;
+    return p->out->epoch <= UINT32_MAX ||
+           options_refuse(p, "--epoch %llu: a PL031 counts seconds up to 4294967295",
+                          (unsigned long long)p->out->epoch);
+}
+
 bool options_set_max_insns(struct options_parse *p, const char *text)
 {
     if (!take_number(p, "max-insns", text, &p->out->max_insns))

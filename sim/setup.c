@@ -77,6 +77,12 @@ static void put_digest(const void *data, size_t size, uint8_t out[RECORD_DIGEST_
     memcpy(out, canonical.digest, RECORD_DIGEST_SIZE);
 }
 
+static void put_u64(uint8_t out[RECORD_DIGEST_SIZE], uint64_t value)
+{
+    for (unsigned i = 0; i < 8; i++)
+        out[i] = (uint8_t)(value >> (8 * i));
+}
+
 static void identify(const struct sim_run *run, struct record_identity *out)
 {
     memset(out, 0, sizeof(*out)); /* the padding too: it goes into snapshots */
@@ -98,7 +104,7 @@ static bool load(struct sim_run *run, const struct sim_options *options,
                                             .initrd = SIM_RAM_BASE + BUNDLE_OFFSET,
                                             .initrd_size = bundle->size,
                                             .seed = options->seed};
-    uint8_t digests[2][RECORD_DIGEST_SIZE];
+    uint8_t digests[3][RECORD_DIGEST_SIZE] = {{0}};
     void *dtb = sim_machine_ram(run->machine, run->config.dtb, MACHINE_DTB_SIZE);
     void *initrd = sim_machine_ram(run->machine, pa(facts.initrd), bundle->size);
 
@@ -110,6 +116,7 @@ static bool load(struct sim_run *run, const struct sim_options *options,
     identify(run, identity);
     put_digest(dtb, MACHINE_DTB_SIZE, digests[0]);
     put_digest(initrd, bundle->size, digests[1]);
+    put_u64(digests[2], run->config.epoch);
     put_digest(digests, sizeof(digests), identity->start);
     run->origin = *identity;
     return true;
@@ -136,6 +143,7 @@ static bool create(struct sim_run *run, const struct sim_options *options,
     run->config.nr_cpus = options->pcpus;
     run->config.cpu_model = options->cpu;
     run->config.seed = options->seed;
+    run->config.epoch = options->epoch;
     run->config.dtb = pa(SIM_RAM_BASE + DTB_OFFSET);
     run->machine = sim_machine_create(&run->config, reason);
     if (run->machine == NULL)

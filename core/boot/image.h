@@ -39,8 +39,9 @@ HV_MUST_CHECK hv_err image_layout(const struct vm_config *config, struct image_l
 /*
  * Copies kernel, initrd and a generated devicetree into the memory of a created VM, and makes the
  * instructions visible. `layout` is what image_layout() decided for vm->config. Entry is
- * layout->kernel, x0 = layout->dtb. HV_ERR_NOMEM if there are no pages to build the devicetree in,
- * or it does not fit its span; errors of guest_mem_write().
+ * layout->kernel, x0 = layout->dtb. Only the manager, as it takes long: hv_worked(). HV_ERR_NOMEM
+ * if there are no pages to build the devicetree in, or it does not fit its span; errors of
+ * guest_mem_write().
  */
 HV_MUST_CHECK hv_err image_load(struct vm *vm, const struct image_layout *layout);
 

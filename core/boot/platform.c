@@ -4,6 +4,7 @@
 #include "base/bits.h"
 #include "base/fmt.h"
 #include "boot/fdt_util.h"
+#include "boot/platform_rtc.h"
 #include "hal/hal.h"
 #include <libfdt.h>
 #include <stdarg.h>
@@ -465,6 +466,8 @@ hv_err platform_discover(const void *fdt, size_t size, uint64_t boot_mpidr,
         err = find_timer(&d);
     if (err == HV_OK)
         err = find_uart(&d);
+    if (err == HV_OK)
+        platform_find_rtc(fdt, out);
     if (err == HV_OK)
         err = find_initrd(&d);
     if (err == HV_OK)

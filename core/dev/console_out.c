@@ -252,10 +252,14 @@ static void append_open(struct console *console, char byte)
     }
     console->open[console->open_len++] = byte;
     console->open_held++;
-    (void)utf8_decode(console->open + console->open_len - console->open_held, console->open_held,
-                      &code);
-    if (code != UTF8_CUT)
-        show_held(console);
+    while (console->open_held > 0) {
+        const char *held = console->open + console->open_len - console->open_held;
+        size_t n = utf8_decode(held, console->open_held, &code);
+        if (code == UTF8_CUT)
+            return;
+        put(console, held, n);
+        console->open_held -= (uint32_t)n;
+    }
 }
 
 /* Bytes of the focused guest's line that are no ends of lines. */

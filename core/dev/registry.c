@@ -6,6 +6,8 @@
 #include "dev/console.h"
 #include "dev/flash.h"
 #include "dev/pl011.h"
+#include "dev/pl031.h"
+#include "dev/pl061.h"
 #include "hal/hal.h"
 #include "vm/hv.h"
 
@@ -61,6 +63,36 @@ static const struct dev_fdt_prop flash_fdt_props[] = {
     {"bank-width", bank_width, sizeof(bank_width)},
 };
 
+/* The PL061's pin 3 is a key, KEY_POWER of Linux (bindings pl061-gpio and gpio-keys): active high,
+ * as QEMU's virt has it. */
+#define GPIO_PHANDLE "\0\0\x80\0"
+
+static const struct dev_fdt_prop gpio_props[] = {
+    {"gpio-controller", "", 0},
+    {"#gpio-cells", "\0\0\0\2", 4},
+    {"phandle", GPIO_PHANDLE, 4},
+};
+
+static const struct dev_fdt_prop gpio_keys_props[] = {{"compatible", "gpio-keys", 10}};
+
+static const struct dev_fdt_prop power_key_props[] = {
+    {"label", "GPIO Key Poweroff", 18},
+    {"linux,code", "\0\0\0\x74", 4},
+    {"gpios",
+     GPIO_PHANDLE "\0\0\0\3"
+                  "\0\0\0\0",
+     12},
+};
+
+static const struct dev_fdt_extra gpio_keys = {
+    .name = "gpio-keys",
+    .props = gpio_keys_props,
+    .nr_props = ARRAY_LEN(gpio_keys_props),
+    .child = "poweroff",
+    .child_props = power_key_props,
+    .nr_child_props = ARRAY_LEN(power_key_props),
+};
+
 static const struct dev_class classes[] = {
     {
         .always = true,
@@ -73,6 +105,31 @@ static const struct dev_class classes[] = {
         STRINGS(clocks, "uartclk\0apb_pclk"),
         .console = true,
         .create = uart_create,
+    },
+    {
+        .always = true,
+        .base = MACHINE_RTC_BASE,
+        .size = MACHINE_RTC_SIZE,
+        .intid = MACHINE_INTID_RTC,
+        .name = "pl031",
+        STRINGS(compatible, "arm,pl031\0arm,primecell"),
+        .clock_hz = MACHINE_UART_HZ,
+        STRINGS(clocks, "apb_pclk"),
+        .create = pl031_create,
+    },
+    {
+        .always = true,
+        .base = MACHINE_GPIO_BASE,
+        .size = MACHINE_GPIO_SIZE,
+        .intid = MACHINE_INTID_GPIO,
+        .name = "pl061",
+        STRINGS(compatible, "arm,pl061\0arm,primecell"),
+        .clock_hz = MACHINE_UART_HZ,
+        STRINGS(clocks, "apb_pclk"),
+        .fdt_props = gpio_props,
+        .nr_fdt_props = ARRAY_LEN(gpio_props),
+        .fdt_extra = &gpio_keys,
+        .create = pl061_create,
     },
     {
         .bundle = "flash",

@@ -12,6 +12,8 @@
 
 /* Longest description of a syndrome in a stop reason. */
 #define EXIT_WORDS 128u
+/* exit_run_turn(): 2 ms, a round of the scheduler's. */
+#define EXIT_TURN_HZ 500u
 
 typedef void exit_handler(struct vcpu *vcpu, const struct arch_exit *exit);
 
@@ -321,5 +323,33 @@ void exit_run(struct pcpu *pcpu)
         exit_run_traced(pcpu);
     else
         exit_run_all(pcpu, false);
+    sched_unload(pcpu);
+}
+
+struct exit_turn {
+    struct timer end;
+    struct pcpu *pcpu;
+};
+
+static void turn_ends(struct timer *timer)
+{
+    list_entry(timer, struct exit_turn, end)->pcpu->resched = true;
+}
+
+void exit_run_turn(struct pcpu *pcpu)
+{
+    uint64_t end = hal_time_now() + hal_time_hz() / EXIT_TURN_HZ;
+    struct exit_turn turn = {.pcpu = pcpu};
+
+    timer_init(&turn.end, turn_ends);
+    timer_start(&pcpu->timers, &turn.end, end);
+    while (hal_time_now() < end) {
+        struct vcpu *vcpu = sched_next(pcpu);
+        if (vcpu != NULL && !pcpu->resched)
+            exit_run_vcpu(pcpu, vcpu, hal_trace_enabled());
+        else if (exit_interrupt_traced(pcpu) == HAL_INTID_NONE && !pcpu->resched)
+            break;
+    }
+    timer_cancel(&turn.end);
     sched_unload(pcpu);
 }

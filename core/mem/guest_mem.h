@@ -20,4 +20,31 @@
 HV_MUST_CHECK hv_err guest_mem_write(struct s2 *s2, ipa_t at, const void *from, uint64_t len);
 HV_MUST_CHECK hv_err guest_mem_read(struct s2 *s2, ipa_t at, void *to, uint64_t len);
 
+/*
+ * The stage-2 entry that was looked up last, for who comes back to the same memory often: it is
+ * looked up again only for another place, or after an s2_unmap() or s2_protect(). All zeroes: none.
+ * Its user's, who lets one pCPU at a time use it; always with the same `s2`.
+ */
+struct guest_window {
+    uint64_t base; /* IPA */
+    uint64_t size; /* 0: none */
+    pa_t pa;
+    uint64_t changes; /* s2->changes before the look */
+    unsigned prot;
+};
+
+/*
+ * Finds [at, at + len), which is part of one page, with permission `prot` (S2_READ, S2_WRITE or
+ * both): *out is where it is, to be given back by hal_phys_unmap(*out, len). Errors as
+ * guest_mem_read(). What is written there is the caller's to clean.
+ */
+HV_MUST_CHECK hv_err guest_window_map(struct guest_window *window, struct s2 *s2, ipa_t at,
+                                      uint64_t len, unsigned prot, void **out);
+
+/* guest_mem_write() and guest_mem_read() through a window. */
+HV_MUST_CHECK hv_err guest_window_write(struct guest_window *window, struct s2 *s2, ipa_t at,
+                                        const void *from, uint64_t len);
+HV_MUST_CHECK hv_err guest_window_read(struct guest_window *window, struct s2 *s2, ipa_t at,
+                                       void *to, uint64_t len);
+
 #endif

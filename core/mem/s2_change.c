@@ -49,6 +49,7 @@ static void commit(struct s2_visit *visit, uint64_t from, uint64_t to)
     HV_CHECK(err == HV_OK && visit->spare.count == 0);
     if (!visit->changed)
         return;
+    atomic_fetch_add(&visit->s2->changes, 1);
     hal_pt_sync();
     struct s2_tag tag = s2_tag(visit->s2);
     hal_tlbi_range(&tag, ipa(from), to - from);

@@ -102,6 +102,9 @@ static void init_machine(struct hv *hv, struct console *console)
     if (err != HV_OK)
         give_up(hv, "cannot take the machine into use", hv_err_str(err));
     console_init(console, hv->platform.uart.size != 0 ? hv->platform.uart_intid : HAL_INTID_NONE);
+    hv->wall_base = hal_wall_time();
+    if (hv->wall_base != 0)
+        hv->wall_base -= hal_time_now() / hal_time_hz();
     hal_id_regs(&hv->idregs);
     idreg_virtualise(&hv->idregs, s2_ipa_bits(&hv->idregs), &hv->guest_idregs);
 }
@@ -177,7 +180,7 @@ _Noreturn void core_main(const struct hal_boot *boot)
     if (self->config.pcpus != 0 && self->config.pcpus < hv->platform.nr_cpus)
         hv->platform.nr_cpus = self->config.pcpus;
     init_vmids(hv, &self->config);
-    self->manager = (struct manager){.hv = hv, .config = &self->config};
+    manager_init(&self->manager, hv, &self->config);
     /* Nobody else manages until this pCPU runs VMs itself. */
     hv->managing = true;
     manager_start_pcpus(&self->manager);

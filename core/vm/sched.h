@@ -8,6 +8,7 @@
 #ifndef VM_SCHED_H
 #define VM_SCHED_H
 
+#include "hal/hal.h"
 #include "vm/hv.h"
 
 /* Takes a physical CPU into use, with nothing to run; it is offline. */
@@ -33,7 +34,8 @@ void sched_start(struct vcpu *vcpu);
  * runs. Any pCPU; takes its home's lock, so that locks of lower rank may be held.
  */
 void sched_wake(struct vcpu *vcpu);
-/* Its VM runs no more: sched_wake(), also for one that rests. */
+/* Its VM has ended: it is gone at once (vcpu_gone()) if it waits or rests with its registers in no
+ * CPU, otherwise its pCPU lets go of it soon. */
 void sched_rouse(struct vcpu *vcpu);
 /* Its VM rests from now on: it leaves the guest if it runs. One that waits goes on waiting, and
  * rests when it wakes. */
@@ -65,5 +67,11 @@ void sched_unload(struct pcpu *pcpu);
  * what it did before the call (a timer's `expired`, an interrupt of the console). No lock is held.
  */
 void sched_quiesce(struct hv *hv);
+/* As if this pCPU passed through sched_next(): it waits for another one in the middle of an exit of
+ * its current vCPU, and uses nothing meanwhile but that and what belongs to its VM for life. */
+static inline void sched_pass(struct hv *hv)
+{
+    atomic_fetch_add_explicit(&hv->pcpu[hal_cpu_self()].passes, 1, memory_order_release);
+}
 
 #endif

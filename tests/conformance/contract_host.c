@@ -82,6 +82,16 @@ void contract_check_time(struct contract *ct)
     contract_eq(ct, hal_time_hz(), hal_time_hz(), "the frequency is constant");
 }
 
+/* Both machines have a clock, which nobody has set to the past. */
+static void check_wall_time(struct contract *ct)
+{
+    uint64_t first = hal_wall_time();
+    uint64_t second = hal_wall_time();
+
+    contract_ok(ct, first >= UINT64_C(1577836800), "the clock says a year from 2020 on");
+    contract_ok(ct, second - first <= 60, "and does not jump");
+}
+
 uint32_t contract_wait_irq(void)
 {
     uint64_t limit = hal_time_now() + hal_time_hz() / 10;
@@ -194,6 +204,7 @@ static void check_enable(struct contract *ct)
 void contract_check_irq(struct contract *ct)
 {
     contract_eq(ct, hal_irq_ack(), INTID_NONE, "nothing is pending at first");
+    check_wall_time(ct);
     check_timer(ct);
     check_deactivation(ct);
     check_activation(ct);

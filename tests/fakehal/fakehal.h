@@ -161,6 +161,7 @@ struct fakehal {
     /* Time */
     uint64_t now;  /* set by tests, or fakehal_advance() */
     uint64_t hz;   /* set by tests: 62500000 at first */
+    uint64_t wall; /* set by tests: hal_wall_time() */
     uint64_t tick; /* set by tests: added to `now` by each hal_time_now(); 0 at first */
 
     /* Trace */

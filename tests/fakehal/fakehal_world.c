@@ -121,6 +121,11 @@ uint64_t hal_time_hz(void)
     return fakehal()->hz;
 }
 
+uint64_t hal_wall_time(void)
+{
+    return fakehal()->wall;
+}
+
 void hal_timer_arm(uint64_t deadline)
 {
     fakehal_record_add(FAKEHAL_TIMER_ARM)->addr = deadline;

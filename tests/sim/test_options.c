@@ -67,6 +67,7 @@ CASE(options, defaults)
     cr_expect_eq(options.machine_memory, 0);
     cr_expect_eq(options.cpu, SIM_CPU_CORTEX_A57);
     cr_expect_eq(options.seed, 1);
+    cr_expect_eq(options.epoch, 1767225600, "2026-01-01");
     cr_expect_eq(options.max_insns, UINT64_MAX);
     cr_expect_eq(options.snapshot_at, UINT64_MAX);
     cr_expect_not(options.stats || options.hash || options.no_input || options.snapshot_quit ||
@@ -76,7 +77,8 @@ CASE(options, defaults)
 CASE(options, every_value)
 {
     ACCEPT("--kernel", "K", "--initrd=I", "--append", "a b", "--memory", "1G", "--smp", "8",
-           "--pcpus=64", "--cpu", "max", "--seed", "0x10", "--log=warn,vgic=debug");
+           "--pcpus=64", "--cpu", "max", "--seed", "0x10", "--log=warn,vgic=debug",
+           "--epoch=4294967295");
     cr_expect_str_eq(options.initrd, "I");
     cr_expect_str_eq(options.append, "a b");
     cr_expect_str_eq(options.log, "warn,vgic=debug");
@@ -85,6 +87,7 @@ CASE(options, every_value)
     cr_expect_eq(options.pcpus, 64);
     cr_expect_eq(options.cpu, SIM_CPU_MAX);
     cr_expect_eq(options.seed, 16);
+    cr_expect_eq(options.epoch, 4294967295);
     ACCEPT("--trace=T", "--record=R", "--snapshot=S", "--snapshot-on", "~ # ", "--snapshot-quit",
            "--stats", "--hash", "--no-input", "B", "--max-insns", "18446744073709551614");
     cr_expect_str_eq(options.bundle, "B", "an argument may come before an option");
@@ -238,6 +241,9 @@ CASE(options, combinations_refused)
     REFUSE("--pcpus with --restore: ", "--restore=S", "--pcpus=2");
     REFUSE("--cpu with --restore: ", "--restore=S", "--cpu=max");
     REFUSE("--machine-memory with --restore: ", "--restore=S", "--machine-memory=1G");
+    REFUSE("up to 4294967295", "B", "--epoch=4294967296");
+    REFUSE("not a number", "B", "--epoch=now");
+    REFUSE("--epoch with --restore: ", "--restore=S", "--epoch=2");
     REFUSE("--seed with --restore: ", "--restore=S", "--seed=2");
     REFUSE("--record with --replay: ", "B", "--record=R", "--replay=P");
     REFUSE("--input-on with --no-input: ", "B", "--input-on=x", "--no-input");
@@ -320,12 +326,12 @@ CASE(options, help_and_version)
 CASE(options, help_names_every_option)
 {
     static const char *const names[] = {
-        "kernel",   "initrd",       "append",      "memory",        "smp",       "disk",
-        "log",      "write-bundle", "restore",     "pcpus",         "cpu",       "machine-memory",
-        "seed",     "no-input",     "max-insns",   "trace",         "record",    "replay",
-        "snapshot", "snapshot-at",  "snapshot-on", "snapshot-quit", "stats",     "hash",
-        "help",     "version",      "input-on",    "bundle",        "vms",       "weights",
-        "vmids",    "input-raw",    "console",     "control",       "control-on"};
+        "kernel",   "initrd",       "append",      "memory",        "smp",        "disk",
+        "log",      "write-bundle", "restore",     "pcpus",         "cpu",        "machine-memory",
+        "seed",     "no-input",     "max-insns",   "trace",         "record",     "replay",
+        "snapshot", "snapshot-at",  "snapshot-on", "snapshot-quit", "stats",      "hash",
+        "help",     "version",      "input-on",    "bundle",        "vms",        "weights",
+        "vmids",    "input-raw",    "console",     "control",       "control-on", "epoch"};
     char word[32];
 
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {

@@ -203,7 +203,10 @@ CASE(console_modes, characters_of_the_focused_one_are_whole)
     expect("\xc3\r\nalpha: \xe2");
     spells(ALPHA, "a\xe2\x82z");
     expect("\ralpha: a\xe2\x82z");
-    spells(ALPHA, "\xc3");
+    spells(ALPHA, "\xf0\x9f\xe2\x82");
+    expect("\xf0\x9f");
+    spells(ALPHA, "\xac\x9b\xc3");
+    expect("\xe2\x82\xac\x9b");
     keys("\x01t");
     expect("\xc3\r\n[halcyon] focus: beta\r\n");
     spells(ALPHA, "b\n");
@@ -223,6 +226,14 @@ CASE(console_modes, the_end_of_a_long_line_begins_with_a_character)
     for (unsigned i = 0; i < 32; i++)
         strcat(want, "\xf0\x9f\x90\xa7");
     expect(want);
+    spells(ALPHA, "\n");
+    for (unsigned i = 0; i < 256; i++)
+        spells(ALPHA, "\xa9");
+    spells(ALPHA, "x");
+    fakehal_console_clear();
+    print("z\n");
+    cr_expect_eq(strlen(fakehal()->out), 5 + 7 + 125 + 1, "none begins there");
+    fakehal_console_clear();
 }
 
 /* Lengths around CONSOLE_LINE_MAX, with either end. */

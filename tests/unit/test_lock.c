@@ -258,6 +258,17 @@ CASE(lock, more_than_anybody_needs)
     spinlock_init(&other, LOCK_RANK_CONSOLE);
     cr_assert_not(lock_held_add(&many, &other, reason));
     cr_assert_str_eq(reason, "a lock of rank console is taken as number 17");
+    /* The same, through a lock that a CPU takes. */
+    spinlock_init(&held, LOCK_RANK_VM);
+    for (unsigned i = 0; i < LOCK_HELD_MAX; i++)
+        fakehal()->cpu[0].held.lock[i] = &held;
+    fakehal()->cpu[0].held.count = LOCK_HELD_MAX;
+    cr_assert(fakehal_expect_fail(take_other, NULL));
+    fakehal()->cpu[0].held.count = LOCK_HELD_MAX - 1;
+    spinlock_init(&other, LOCK_RANK_CONSOLE);
+    cr_assert_not(fakehal_expect_fail(take_other, NULL));
+    spinlock_unlock(&other);
+    fakehal()->cpu[0].held.count = 0;
 }
 
 CASE(lock, a_breach_is_told_with_both_ranks)

@@ -23,6 +23,9 @@ MACHINES = {"qemu": HALCYON_IMAGE, "sim": HALCYON_SIM}
 # What RAM the hypervisor's machine has beyond that of the VM: the image, the bundle and its tables.
 HYPERVISOR_MIB = 256
 
+# Seconds that nothing takes which goes on.
+QUICKSTART_LIMIT = 100000
+
 LOG_PREFIX = "[halcyon "
 OFF = re.compile(r"^\[halcyon [^\]]*\] notice role: machine off: all VMs powered off$", re.MULTILINE)
 STOPPED = re.compile(r"^\[halcyon [^\]]*\] error vm: \S+ stopped: (?P<reason>\S.*)$", re.MULTILINE)
@@ -125,6 +128,23 @@ def compile_dts(output, source):
     return output
 
 
+def run_quickstart(machine, *arguments, timeout):
+    """Runs ci/quickstart, of a --cmd, on a machine of MACHINES; it has to end with status 0. Returns the text on standard output.
+
+    timeout: seconds without a word from the guests. ctest and ci/stress have limits for all of it."""
+    require(MACHINES[machine])
+    command = ["env", f"HALCYON_SIM={HALCYON_SIM}", ROOT / "ci" / "quickstart", "--timeout", QUICKSTART_LIMIT, *arguments]
+    result = run_command(command + (["--qemu"] if machine == "qemu" else []), timeout, range(256), silence=True)
+    check(not result.timed_out, f"nothing was printed for {timeout} s after:\n{tail(result.console)}")
+    check(result.exit_code == 0,
+          f"status {result.exit_code}:\n{tail(result.console)}\nstandard error:\n{tail(result.stderr)}")
+    return result.console
+
+
+def add_timeout_option(parser, default=150):
+    parser.add_argument("--timeout", type=int, default=default, help="seconds without a word from the machine, which then hangs")
+
+
 def run_bare(kernel, *, timeout, memory_mib=512, cpu="cortex-a57", **options):
     """Runs a kernel at EL1 with no hypervisor below until the machine ends. Returns a Result."""
     require(kernel)
@@ -143,24 +163,26 @@ def halcyon_command(machine, bundle, *, vm_mib=512, cpu="cortex-a57", pcpus=1, t
     return qemu_command("halcyon", initrd=bundle, memory=memory, cpu=CPUS[cpu], cpus=pcpus, extra=options)
 
 
-def run_halcyon(machine, bundle, *, timeout, **options):
+def run_halcyon(machine, bundle, *, timeout, silence=False, **options):
     """Runs a bundle under the hypervisor until the machine ends; options as for halcyon_command(). Returns a Result."""
     command = halcyon_command(machine, bundle, **options)
-    return run_sim(command, timeout) if machine == "sim" else run_command(command, timeout)
+    run = run_sim if machine == "sim" else run_command
+    return run(command, timeout, silence=silence)
 
 
-def run_command(command, timeout, statuses=(0,)):
+def run_command(command, timeout, statuses=(0,), *, silence=False):
+    """Runs a program to its end, for so long (machine.Session.wait() says what `silence` is). Returns a Result."""
     with Machine(command) as machine:
-        result = machine.wait(timeout)
+        result = machine.wait(timeout, silence)
     if not result.timed_out and result.exit_code not in statuses:
         raise Failure(f"{pathlib.Path(command[0]).name} ended with status {result.exit_code}: {result.stderr}\n"
                       f"{tail(result.console)}")
     return result
 
 
-def run_sim(command, timeout):
+def run_sim(command, timeout, *, silence=False):
     """Runs the simulator, whose status must be what the console says; and 1 comes with a reason."""
-    result = run_command(command, timeout, (0, 1))
+    result = run_command(command, timeout, (0, 1), silence=silence)
     if result.timed_out:
         return result
     off = OFF.search(result.console) is not None
