@@ -2,7 +2,6 @@
 #include "dev/disk.h"
 #include "base/bits.h"
 #include "base/check.h"
-#include <string.h>
 
 void disks_init(struct disks *disks, struct hv *hv)
 {
@@ -49,8 +48,9 @@ hv_err disks_add(struct disks *disks, uint32_t vm, uint32_t unit, const struct d
         return err;
     if (setup->is_machine)
         disks->machine |= UINT32_C(1) << setup->number;
-    if (setup->serial != NULL)
-        memcpy(disk->backend.serial, setup->serial, strnlen(setup->serial, VIRTIO_BLK_ID_LEN));
+    for (size_t i = 0; setup->serial != NULL && setup->serial[i] != '\0'; i++)
+        if (i < VIRTIO_BLK_ID_LEN)
+            disk->backend.serial[i] = setup->serial[i];
     disk->vm = vm;
     disk->unit = unit;
     disk->next = disks->first;
@@ -89,7 +89,8 @@ bool disks_interrupt(struct disks *disks, uint32_t intid)
 
 void disks_route(struct disks *disks)
 {
-    for (const struct disk *disk = disks->first; disk != NULL; disk = disk->next)
+    for (const struct disk *disk = disks == NULL ? NULL : disks->first; disk != NULL;
+         disk = disk->next)
         if (!disk_is_ram(disk))
             disk_machine_route(disk);
 }

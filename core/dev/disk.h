@@ -63,7 +63,7 @@ void disks_destroy(struct disks *disks);
 /* An interrupt of the machine's: true if it was a disk's, which is dealt with. Any pCPU; `disks`
  * may be NULL. */
 bool disks_interrupt(struct disks *disks, uint32_t intid);
-/* Has the interrupts of the machine's disks delivered to this pCPU. */
+/* Has the interrupts of the machine's disks delivered to this pCPU. `disks` may be NULL. */
 void disks_route(struct disks *disks);
 
 /* Bytes of memory that the contents of a disk cost now; 0 for one of the machine's. A snapshot. */

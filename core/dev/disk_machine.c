@@ -219,8 +219,8 @@ void disk_machine_route(const struct disk *disk)
 {
     const struct disk_machine *machine = (const struct disk_machine *)(const void *)disk;
 
-    /* It could be enabled once: disk_machine_create(). */
-    (void)hal_irq_enable(machine->info.intid, true);
+    /* It could be enabled once. */
+    HV_CHECK(hal_irq_enable(machine->info.intid, true) == HV_OK);
 }
 
 static void machine_destroy(struct hv *hv, struct disk *disk)
