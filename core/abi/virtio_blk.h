@@ -7,8 +7,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define VIRTIO_BLK_DEVICE_ID 2u /* 5 */
-
 /* Feature bits, 5.2.3 */
 #define VIRTIO_BLK_F_SIZE_MAX     BIT(1)
 #define VIRTIO_BLK_F_SEG_MAX      BIT(2)

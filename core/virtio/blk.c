@@ -6,6 +6,7 @@
  * can write to the driver's buffers after it has seen a reset done.
  */
 #include "virtio/blk.h"
+#include "abi/virtio.h"
 #include "base/bits.h"
 #include "base/check.h"
 #include <string.h>
@@ -72,7 +73,7 @@ static uint8_t take_id(struct virtio_blk *blk, struct virtio_blk_request *reques
     uint64_t room = request->chain.in_len - 1;
 
     if (room > VIRTIO_BLK_ID_LEN ||
-        virtq_write(&blk->dev.queue[0], &request->chain, 0, blk->backend->serial, room) != HV_OK)
+        virtq_write(&request->chain, 0, blk->backend->serial, room) != HV_OK)
         return VIRTIO_BLK_S_IOERR;
     return VIRTIO_BLK_S_OK;
 }
@@ -86,7 +87,7 @@ static uint8_t take_range(struct virtio_blk *blk, struct virtio_blk_request *req
     if (!blk->backend->clears)
         return VIRTIO_BLK_S_UNSUPP;
     if (request->chain.out_len != HEADER_LEN + sizeof(range) ||
-        virtq_read(&blk->dev.queue[0], &request->chain, HEADER_LEN, &range, sizeof(range)) != HV_OK)
+        virtq_read(&request->chain, HEADER_LEN, &range, sizeof(range)) != HV_OK)
         return VIRTIO_BLK_S_IOERR;
     *flags = range.flags;
     if ((range.flags & ~(uint32_t)VIRTIO_BLK_RANGE_UNMAP) != 0)
@@ -172,11 +173,10 @@ static void complete(struct virtio_blk *blk, struct virtio_blk_request *request)
 
     request->used = false;
     blk->nr_used--;
-    if (virtq_write(&dev->queue[0], &request->chain, request->chain.in_len - 1, &request->status,
-                    1) != HV_OK)
+    if (virtq_write(&request->chain, request->chain.in_len - 1, &request->status, 1) != HV_OK)
         virtio_break(dev);
     else
-        virtio_push(dev, 0, request->chain.head, written(request));
+        (void)virtio_push(dev, 0, request->chain.head, written(request));
 }
 
 static void complete_if_done(struct virtio_blk *blk, struct virtio_blk_request *request)
@@ -212,7 +212,7 @@ static bool take_request(struct virtio_blk *blk, uint64_t *cost)
     request->len = 0;
     request->done = 0;
     blk->nr_used++;
-    if (virtq_read(&blk->dev.queue[0], &request->chain, 0, &header, HEADER_LEN) != HV_OK) {
+    if (virtq_read(&request->chain, 0, &header, HEADER_LEN) != HV_OK) {
         request->status = VIRTIO_BLK_S_IOERR;
     } else {
         request->sector = header.sector;
@@ -227,12 +227,11 @@ static bool take_request(struct virtio_blk *blk, uint64_t *cost)
 
 /* --- Pieces --- */
 
-static hv_err fill(struct virtio_blk *blk, struct virtio_blk_request *request, struct blk_io *io)
+static hv_err fill(const struct virtio_blk_request *request, const struct blk_io *io)
 {
     if (io->op != BLK_WRITE)
         return HV_OK;
-    return virtq_read(&blk->dev.queue[0], &request->chain, request->at + request->done, io->buf,
-                      io->len);
+    return virtq_read(&request->chain, request->at + request->done, io->buf, io->len);
 }
 
 /* Gives the backend the next piece of the current request. False: not now. */
@@ -247,7 +246,7 @@ static bool issue(struct virtio_blk *blk, uint64_t *cost)
     if (err == HV_ERR_BUSY)
         return false;
     if (err == HV_OK) {
-        err = fill(blk, request, io);
+        err = fill(request, io);
         if (err != HV_OK)
             ops->end(blk->backend, io);
     }
@@ -279,7 +278,7 @@ static bool collect(struct virtio_blk *blk, uint64_t *cost)
     request = &blk->request[io->owner];
     err = io->result;
     if (err == HV_OK && io->op == BLK_READ) {
-        err = virtq_write(&blk->dev.queue[0], &request->chain,
+        err = virtq_write(&request->chain,
                           request->at + (io->sector - request->sector) * VIRTIO_BLK_SECTOR, io->buf,
                           io->len);
         *cost += io->len;
@@ -295,18 +294,16 @@ static bool collect(struct virtio_blk *blk, uint64_t *cost)
 /* A step of work. False: there is none until the driver, or the backend, says so. */
 static bool step(struct virtio_blk *blk, uint64_t *cost)
 {
-    struct virtq *queue = &blk->dev.queue[0];
-
     if (collect(blk, cost))
         return true;
     if (blk->current != NULL)
         return issue(blk, cost);
     if (take_request(blk, cost))
         return true;
-    if (!virtio_is_live(&blk->dev))
-        return false;
     /* With a full table the driver need not say that there is more. */
-    return virtq_set_notify(queue, blk->nr_used < blk->backend->requests);
+    if (blk->nr_used == blk->backend->requests)
+        return virtio_set_notify(&blk->dev, 0, false);
+    return blk->queue.quiet && virtio_set_notify(&blk->dev, 0, true);
 }
 
 /* --- virtio_ops --- */
@@ -347,7 +344,7 @@ static uint32_t blk_config_read(struct virtio_device *dev, uint32_t offset, uint
 }
 
 static const struct virtio_ops blk_ops = {
-    .id = VIRTIO_BLK_DEVICE_ID,
+    .id = VIRTIO_ID_BLOCK,
     .features = VIRTIO_BLK_F_SEG_MAX | VIRTIO_BLK_F_RO | VIRTIO_BLK_F_BLK_SIZE |
                 VIRTIO_BLK_F_FLUSH | VIRTIO_BLK_F_DISCARD | VIRTIO_BLK_F_WRITE_ZEROES,
     .reset = blk_reset,
@@ -383,6 +380,7 @@ hv_err virtio_blk_create(struct virtio_blk *blk, struct vm *vm, uint64_t base, u
         .base = base,
         .intid = intid,
         .nr_queues = 1,
+        .queue = &blk->queue,
         .withheld = withheld(backend),
     };
 

@@ -89,6 +89,8 @@ struct virtio_blk_request {
 
 struct virtio_blk {
     struct virtio_device dev; /* first: what virtio_ops get */
+    struct virtq queue;
+    pa_t block; /* the caller's, who may keep there where this lies */
     struct blk_backend *backend;
     struct virtio_blk_config config;
     struct virtio_blk_request *current;  /* not all of it has pieces yet; NULL: there is none */
