@@ -127,5 +127,5 @@ bool options_check_relations(struct options_parse *p)
                               row->other == OPT_BUNDLE ? "a BUNDLE" : options_name(row->other),
                               row->words);
     }
-    return check_counts(p) && check_files(p);
+    return check_counts(p) && options_check_disks(p) && check_files(p);
 }
