@@ -145,5 +145,5 @@ bool options_check_relations(struct options_parse *p)
     if (!p->given[OPT_KERNEL] && !p->given[OPT_BUNDLE] && !p->given[OPT_RESTORE])
         return options_refuse(
             p, "nothing to run: give --kernel F, a BUNDLE or --restore F; see --help");
-    return check_rows(p, false) && check_counts(p) && check_files(p);
+    return check_rows(p, false) && check_counts(p) && options_check_disks(p) && check_files(p);
 }

@@ -136,6 +136,10 @@ static void test_program(void)
     tap_eq(mmio_read32(PLACE + 8), 0xabcdffff, "program: 16 bits");
     tap_eq(mmio_read32(PLACE + 12), 0xffff5aff, "program: 8 bits");
     tap_eq(mmio_read64(PLACE), 0xffffffff12345678UL, "array: 64 bits");
+}
+
+static void test_bits(void)
+{
     (void)program(PLACE, 0xffff00ff);
     array();
     tap_eq(mmio_read32(PLACE), 0x12340078, "program: bits are cleared only");
@@ -146,11 +150,9 @@ static void test_buffer(void)
     tap_eq(erase(PLACE), READY, "erase for the buffer");
     mmio_write32(PLACE + 0x80, BUFFER);
     tap_eq(mmio_read32(PLACE + 0x80), READY, "buffer: there is one");
-    mmio_write32(PLACE + 0x80, READ_ARRAY);
-    mmio_write32(PLACE + 0x80, READ_ARRAY);
-    mmio_write32(PLACE + 0x80, READ_ARRAY);
-    clear();
-    array();
+    mmio_write32(PLACE + 0x80, 0);
+    mmio_write32(PLACE + 0x80, 0xffffffff);
+    mmio_write32(PLACE + 0x80, CONFIRM);
     fill_buffer(PLACE + 0x1080, 32, 0x1000);
     mmio_write32(BANK1, CONFIRM);
     tap_eq(status(), READY, "buffer: 32 words");
@@ -162,6 +164,10 @@ static void test_buffer(void)
     tap_eq(differing(PLACE + 0x2000, 1024, 0x2000, 1), 0, "buffer: what 1024 words are");
     tap_eq(mmio_read32(PLACE + 0x107c) & mmio_read32(PLACE + 0x1100), 0xffffffff,
            "buffer: not its neighbours");
+}
+
+static void test_not_confirmed(void)
+{
     fill_buffer(PLACE + 0x4000, 4, 0);
     mmio_write32(BANK1, READ_ARRAY);
     tap_eq(status(), 0xb000b0, "buffer, not confirmed: a sequence error");
@@ -238,7 +244,9 @@ void guest_main(void)
     test_identity();
     test_erase();
     test_program();
+    test_bits();
     test_buffer();
+    test_not_confirmed();
     test_status();
     test_lock();
     test_memory();
