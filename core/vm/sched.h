@@ -8,6 +8,7 @@
 #ifndef VM_SCHED_H
 #define VM_SCHED_H
 
+#include "hal/hal.h"
 #include "vm/hv.h"
 
 /* Takes a physical CPU into use, with nothing to run; it is offline. */
@@ -65,5 +66,11 @@ void sched_unload(struct pcpu *pcpu);
  * what it did before the call (a timer's `expired`, an interrupt of the console). No lock is held.
  */
 void sched_quiesce(struct hv *hv);
+/* As if this pCPU passed through sched_next(): it waits for another one in the middle of an exit of
+ * its current vCPU, and uses nothing meanwhile but that and what belongs to its VM for life. */
+static inline void sched_pass(struct hv *hv)
+{
+    atomic_fetch_add_explicit(&hv->pcpu[hal_cpu_self()].passes, 1, memory_order_release);
+}
 
 #endif
