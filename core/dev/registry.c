@@ -6,6 +6,7 @@
 #include "dev/console.h"
 #include "dev/flash.h"
 #include "dev/pl011.h"
+#include "dev/switches.h"
 #include "hal/hal.h"
 #include "vm/hv.h"
 
@@ -83,6 +84,15 @@ static const struct dev_class classes[] = {
         .size = MACHINE_FLASH_SIZE,
         .name = "flash",
         .create = flash_create,
+    },
+    {
+        .bundle = "net",
+        .max = VM_CONFIG_DEVICES,
+        .props = net_props,
+        .nr_props = NET_PROPS,
+        .virtio = true,
+        .name = "net",
+        .create = net_create,
     },
 };
 

@@ -11,6 +11,7 @@
 #include "boot/platform.h"
 #include "dev/console.h"
 #include "dev/registry.h"
+#include "dev/switches.h"
 #include "hal/hal.h"
 #include "role/manager.h"
 #include "role/ram.h"
@@ -24,6 +25,7 @@
 struct nshyp {
     struct hv hv;
     struct console console;
+    struct switches switches;
     struct hv_config config;
     struct manager manager;
 };
@@ -177,6 +179,9 @@ _Noreturn void core_main(const struct hal_boot *boot)
     if (self->config.pcpus != 0 && self->config.pcpus < hv->platform.nr_cpus)
         hv->platform.nr_cpus = self->config.pcpus;
     init_vmids(hv, &self->config);
+    switches_init(&self->switches, hv);
+    switches_add_all(&self->switches, &self->config);
+    hv->switches = &self->switches;
     self->manager = (struct manager){.hv = hv, .config = &self->config};
     /* Nobody else manages until this pCPU runs VMs itself. */
     hv->managing = true;

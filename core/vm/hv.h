@@ -20,6 +20,7 @@
 
 struct console;      /* dev/console.h */
 struct dev_registry; /* dev/registry.h */
+struct switches;     /* dev/switches.h */
 
 /* A physical CPU. */
 struct pcpu {
@@ -54,6 +55,7 @@ struct hv {
     struct vmids vmids;
     struct random random; /* seeds for guests: the manager's */
     struct console *console;
+    struct switches *switches;          /* NULL: there are none */
     const struct dev_registry *devices; /* that a VM can have */
     struct vm *vm[HV_MAX_VMS];          /* written by the manager */
     uint32_t nr_vms;                    /* slots in use */
