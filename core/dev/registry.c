@@ -9,6 +9,7 @@
 #include "dev/pl011.h"
 #include "dev/pl031.h"
 #include "dev/pl061.h"
+#include "dev/switches.h"
 #include "hal/hal.h"
 #include "vm/hv.h"
 
@@ -156,6 +157,15 @@ static const struct dev_class classes[] = {
         .virtio = true,
         .name = "disk",
         .create = disk_create,
+    },
+    {
+        .bundle = "net",
+        .max = VM_CONFIG_DEVICES,
+        .props = net_props,
+        .nr_props = NET_PROPS,
+        .virtio = true,
+        .name = "net",
+        .create = net_create,
     },
 };
 
