@@ -347,15 +347,17 @@ static void config_access(struct virtio_device *dev, struct mmio_access *access)
 {
     uint32_t offset = (uint32_t)access->offset - VIRTIO_MMIO_CONFIG;
     uint32_t size = access->size < 4 ? access->size : 4;
+    bool twice = access->size == 8;
 
-    if (!access->write)
-        access->value = 0;
-    for (uint32_t at = 0; at < access->size; at += size) {
-        if (access->write)
-            config_write(dev, offset + at, size, (uint32_t)(access->value >> 8 * at));
-        else
-            access->value |= (uint64_t)config_read(dev, offset + at, size) << 8 * at;
+    if (access->write) {
+        config_write(dev, offset, size, (uint32_t)access->value);
+        if (twice)
+            config_write(dev, offset + 4, 4, (uint32_t)(access->value >> 32));
+        return;
     }
+    access->value = config_read(dev, offset, size);
+    if (twice)
+        access->value |= (uint64_t)config_read(dev, offset + 4, 4) << 32;
 }
 
 /* All but what each request takes. */

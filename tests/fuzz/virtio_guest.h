@@ -1,0 +1,385 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * A malicious guest for fuzzers of virtio devices: two vCPUs that write registers, rings,
+ * descriptors, indirect tables and configuration space in any order, with enough of an honest
+ * driver that requests get through. The fuzzer makes its device:
+ *
+ *     virtio_guest_start(&g, &in);
+ *     ... virtio_create(dev, &g.vm, &setup with VIRTIO_GUEST_BASE and _INTID, ...) ...
+ *     virtio_guest_attach(&g, dev);
+ *     while (g.in->left > 0)
+ *         virtio_guest_step(&g);      and now and then what a backend does
+ *     virtio_guest_end(&g);
+ *
+ * and calls virtio_guest_meanwhile() in its serve() or its backend wherever the lock is let go:
+ * there the other vCPU does something. fakehal ends the process at any access outside of memory.
+ */
+#ifndef FUZZ_VIRTIO_GUEST_H
+#define FUZZ_VIRTIO_GUEST_H
+
+#include "fakehal/fakehal.h"
+#include "fuzz.h"
+#include "virtio/device.h"
+#include "vm/hv.h"
+#include "vm/sched.h"
+
+#define VIRTIO_GUEST_BASE  UINT64_C(0x0a000000)
+#define VIRTIO_GUEST_INTID 48u
+#define VIRTIO_GUEST_RAM   UINT64_C(0x40000000)
+#define VIRTIO_GUEST_PAGES 16u
+#define VIRTIO_GUEST_SIZE  (VIRTIO_GUEST_PAGES * PAGE_SIZE)
+#define VIRTIO_GUEST_VCPUS 2u
+#define VIRTIO_GUEST_POOL  UINT64_C(0x80000000)
+#define VIRTIO_GUEST_PA    UINT64_C(0x90000000)
+
+struct virtio_guest {
+    struct fuzz_input *in;
+    struct virtio_device *dev;
+    struct vm vm;
+    struct hv *hv;
+    struct vcpu vcpu[VIRTIO_GUEST_VCPUS];
+    struct vgic_cpu gic_cpu[VIRTIO_GUEST_VCPUS];
+    struct vgic_irq spi[32];
+    uint32_t unmapped; /* bit n: page n of its memory */
+    uint16_t avail_idx[VIRTIO_QUEUES_MAX];
+    uint16_t size; /* of all queues */
+    bool meanwhile;
+};
+
+static inline void virtio_guest_kick(void *ctx, unsigned cpu)
+{
+    (void)ctx;
+    FUZZ_ASSERT(cpu < VIRTIO_GUEST_VCPUS);
+}
+
+static inline void virtio_guest_vgic(struct virtio_guest *g)
+{
+    const struct vgic_config config = {
+        .cpu = g->gic_cpu,
+        .spi = g->spi,
+        .nr_cpus = VIRTIO_GUEST_VCPUS,
+        .nr_spis = 32,
+        .kick = virtio_guest_kick,
+    };
+
+    for (unsigned i = 0; i < VIRTIO_GUEST_VCPUS; i++) {
+        g->gic_cpu[i].vcpu = &g->vcpu[i].arch;
+        g->gic_cpu[i].affinity = i;
+    }
+    FUZZ_ASSERT(vgic_init(&g->vm.vgic, &config) == HV_OK);
+}
+
+/* As vm_create() would, but for what no virtio device looks at. Both vCPUs run, on a pCPU each. */
+static inline void virtio_guest_start(struct virtio_guest *g, struct fuzz_input *in)
+{
+    struct hv *hv = g->hv != NULL ? g->hv : malloc(sizeof(*hv));
+
+    FUZZ_ASSERT(hv != NULL);
+    memset(hv, 0, sizeof(*hv));
+    memset(g, 0, sizeof(*g));
+    g->hv = hv;
+    g->in = in;
+    fakehal_reset();
+    fakehal()->platform.nr_cpus = VIRTIO_GUEST_VCPUS;
+    hv->platform = fakehal()->platform;
+    fakehal_add_ram(pa(VIRTIO_GUEST_POOL), 0x20000);
+    fakehal_add_ram(pa(VIRTIO_GUEST_PA), VIRTIO_GUEST_SIZE);
+    page_pool_init(&hv->pool);
+    FUZZ_ASSERT(page_pool_add(&hv->pool, pa(VIRTIO_GUEST_POOL), 0x20000) == HV_OK);
+    g->vm.hv = hv;
+    g->vm.nr_vcpus = VIRTIO_GUEST_VCPUS;
+    g->vm.vcpu = g->vcpu;
+    g->vm.state = VM_RUNNING;
+    g->vm.account.limit = UINT64_MAX;
+    spinlock_init(&g->vm.lock, LOCK_RANK_VM);
+    FUZZ_ASSERT(s2_init(&g->vm.s2, &hv->pool, &g->vm.account, &fakehal()->idregs, 1) == HV_OK);
+    FUZZ_ASSERT(s2_map(&g->vm.s2, ipa(VIRTIO_GUEST_RAM), pa(VIRTIO_GUEST_PA), VIRTIO_GUEST_SIZE,
+                       S2_RWX, S2_MEM_NORMAL) == HV_OK);
+    virtio_guest_vgic(g);
+    for (unsigned i = 0; i < VIRTIO_GUEST_VCPUS; i++) {
+        sched_init_pcpu(hv, i);
+        g->vcpu[i].vm = &g->vm;
+        g->vcpu[i].index = i;
+        g->vcpu[i].pcpu = &hv->pcpu[i];
+        g->vcpu[i].state = VCPU_RUNNING;
+        hv->pcpu[i].current = hv->pcpu[i].running = &g->vcpu[i];
+    }
+}
+
+/* --- What it does --- */
+
+static inline void virtio_guest_access(struct virtio_guest *g, uint64_t offset, uint8_t size,
+                                       bool write, uint64_t value)
+{
+    struct mmio_access access = {offset, value, fakehal()->self, size, write};
+
+    if (offset + size <= VIRTIO_FRAME_SIZE)
+        (void)virtio_access(g->dev, &access);
+}
+
+static inline void virtio_guest_reg(struct virtio_guest *g, uint64_t offset, uint32_t value)
+{
+    virtio_guest_access(g, offset, 4, true, value);
+}
+
+/* The rings of queue n: three of its pages, so that several queues share them now and then. */
+static inline uint64_t virtio_guest_rings(uint32_t n)
+{
+    return VIRTIO_GUEST_RAM + n % 4 * 3 * PAGE_SIZE;
+}
+
+static inline void *virtio_guest_mem(uint64_t at)
+{
+    return fakehal_mem(pa(at - VIRTIO_GUEST_RAM + VIRTIO_GUEST_PA), 1);
+}
+
+/* An address: of its memory, most of the time. */
+static inline uint64_t virtio_guest_address(struct virtio_guest *g)
+{
+    uint64_t value = fuzz_take(g->in, 2);
+
+    return value >= 0xff00 ? fuzz_take(g->in, 8) : VIRTIO_GUEST_RAM + (value * 16 & 0xffff);
+}
+
+/* All the way to DRIVER_OK, with features, sizes and queues as the input says. */
+static inline void virtio_guest_bring_up(struct virtio_guest *g)
+{
+    uint64_t how = fuzz_take(g->in, 4);
+    uint64_t features = g->dev->offered;
+
+    g->size = (uint16_t)(1u << (how & 7));
+    features &=
+        ~(((how & 8) != 0 ? UINT64_C(1) << 28 : 0) | ((how & 16) != 0 ? UINT64_C(1) << 29 : 0));
+    if ((how & 32) != 0)
+        features ^= (how >> 8 & 0xffff) * ((how & 64) != 0 ? UINT64_C(0x10001) : 1);
+    virtio_guest_reg(g, 0x70, 0);
+    virtio_guest_reg(g, 0x70, 3);
+    for (uint32_t half = 0; half < 2; half++) {
+        virtio_guest_reg(g, 0x24, half);
+        virtio_guest_reg(g, 0x20, (uint32_t)(features >> 32 * half));
+    }
+    virtio_guest_reg(g, 0x70, 11);
+    for (uint32_t n = 0; n < g->dev->nr_queues; n++) {
+        uint64_t rings = virtio_guest_rings(n);
+        g->avail_idx[n] = 0;
+        virtio_guest_reg(g, 0x30, n);
+        virtio_guest_reg(g, 0x38, g->size);
+        virtio_guest_reg(g, 0x80, (uint32_t)rings);
+        virtio_guest_reg(g, 0x90, (uint32_t)(rings + PAGE_SIZE));
+        virtio_guest_reg(g, 0xa0, (uint32_t)(rings + 2 * PAGE_SIZE));
+        memset(virtio_guest_mem(rings + PAGE_SIZE), 0, 2 * PAGE_SIZE);
+        virtio_guest_reg(g, 0x44, 1);
+    }
+    virtio_guest_reg(g, 0x70, 15);
+}
+
+/* A descriptor of a queue's table, or of what may be used as an indirect one. */
+static inline void virtio_guest_desc(struct virtio_guest *g)
+{
+    unsigned where = (unsigned)fuzz_take(g->in, 1);
+    unsigned what = (unsigned)fuzz_take(g->in, 1);
+    uint64_t addr = virtio_guest_address(g);
+    uint32_t len = (uint32_t)fuzz_take(g->in, 1) << ((what & 3) * 4);
+    uint16_t flags = (uint16_t)(what >> 2 & 7);
+    uint16_t next = (uint16_t)((where & 7) + 1);
+    uint64_t at =
+        (where & 0x80) != 0 ? VIRTIO_GUEST_RAM + 0xc000 : virtio_guest_rings(where >> 5 & 3);
+
+    if ((what & 0xe0) == 0xe0)
+        next = (uint16_t)fuzz_take(g->in, 2);
+    if ((what & 0x60) == 0x40)
+        len = (uint32_t)fuzz_take(g->in, 4);
+    if ((flags & 4) != 0 && (what & 0x80) == 0)
+        addr = VIRTIO_GUEST_RAM + 0xc000, len &= ~15u;
+    unsigned char *to = (unsigned char *)virtio_guest_mem(at) + (where & 15) * 16u;
+    memcpy(to, &addr, 8);
+    memcpy(to + 8, &len, 4);
+    memcpy(to + 12, &flags, 2);
+    memcpy(to + 14, &next, 2);
+}
+
+/* Makes a few descriptors available, and notifies. */
+static inline void virtio_guest_offer(struct virtio_guest *g)
+{
+    unsigned what = (unsigned)fuzz_take(g->in, 1);
+    uint32_t n = (what >> 4) % g->dev->nr_queues;
+    unsigned char *ring = virtio_guest_mem(virtio_guest_rings(n) + PAGE_SIZE);
+
+    for (unsigned i = 0; i <= (what & 3); i++) {
+        uint16_t head = (uint16_t)fuzz_take(g->in, 1);
+        head = (uint16_t)(head >= 0xf0 ? head << 8 : head & 15);
+        memcpy(ring + 4 + 2u * (g->avail_idx[n]++ & (g->size - 1u)), &head, 2);
+    }
+    memcpy(ring + 2, &g->avail_idx[n], 2);
+    if ((what & 4) == 0)
+        virtio_guest_reg(g, 0x50, n);
+}
+
+static inline void virtio_guest_scribble(struct virtio_guest *g)
+{
+    uint64_t at = fuzz_take(g->in, 2);
+    uint64_t value = fuzz_take(g->in, 8);
+
+    memcpy(virtio_guest_mem(VIRTIO_GUEST_RAM + (at & 0xfff8)), &value, 8);
+}
+
+/* A page of its memory goes, or comes back. */
+static inline void virtio_guest_page(struct virtio_guest *g)
+{
+    unsigned n = (unsigned)fuzz_take(g->in, 1) % VIRTIO_GUEST_PAGES;
+    ipa_t at = ipa(VIRTIO_GUEST_RAM + n * PAGE_SIZE);
+    hv_err err;
+
+    if ((g->unmapped & 1u << n) == 0)
+        err = s2_unmap(&g->vm.s2, at, PAGE_SIZE);
+    else
+        err = s2_map(&g->vm.s2, at, pa(VIRTIO_GUEST_PA + n * PAGE_SIZE), PAGE_SIZE, S2_RW,
+                     S2_MEM_NORMAL);
+    FUZZ_ASSERT(err == HV_OK);
+    g->unmapped ^= 1u << n;
+}
+
+/* Registers by their names, with values that mean something. Not those that wait for serve(). */
+static inline void virtio_guest_known_reg(struct virtio_guest *g)
+{
+    static const uint8_t offset[] = {0x14, 0x20, 0x24, 0x30, 0x38, 0x50, 0x64, 0x80,
+                                     0x84, 0x90, 0x94, 0xa0, 0xa4, 0xac, 0x44, 0x70};
+    unsigned which = (unsigned)fuzz_take(g->in, 1);
+    uint32_t value = (uint32_t)fuzz_take(g->in, which >= 0x80 ? 4 : 1);
+
+    if ((which & 15) >= 14)
+        value |= g->meanwhile ? 1 : 0;
+    virtio_guest_reg(g, offset[which & 15], value);
+}
+
+/* Any access. A zero to a register that waits for serve() would wait for ever within it. */
+static inline void virtio_guest_raw_access(struct virtio_guest *g)
+{
+    uint64_t what = fuzz_take(g->in, 2);
+    uint64_t offset = what & 0x1ff;
+    uint8_t size = (uint8_t)(1u << (what >> 9 & 3));
+    bool write = (what & 0x800) != 0;
+    uint64_t value = write ? fuzz_take(g->in, size) : 0;
+
+    if (g->meanwhile && offset < 0x100)
+        value |= 1;
+    virtio_guest_access(g, offset, size, write, value);
+}
+
+static inline void virtio_guest_act(struct virtio_guest *g, unsigned what)
+{
+    switch (what % 8) {
+    case 0:
+        virtio_guest_raw_access(g);
+        break;
+    case 1:
+        virtio_guest_known_reg(g);
+        break;
+    case 2:
+        virtio_guest_scribble(g);
+        break;
+    case 3:
+        if ((what & 0x18) == 0)
+            virtio_guest_page(g);
+        else if (!g->meanwhile)
+            virtio_guest_bring_up(g);
+        break;
+    case 4:
+    case 5:
+        virtio_guest_desc(g);
+        break;
+    default:
+        virtio_guest_offer(g);
+        break;
+    }
+}
+
+/* --- What the hypervisor does --- */
+
+/* What holds whatever the guest did. */
+static inline void virtio_guest_check(struct virtio_guest *g)
+{
+    const struct virtio_device *dev = g->dev;
+
+    FUZZ_ASSERT(!dev->resetting && dev->isr <= 3);
+    FUZZ_ASSERT(dev->line == (dev->isr != 0));
+    FUZZ_ASSERT(g->spi[VIRTIO_GUEST_INTID - 32].level == dev->line);
+    FUZZ_ASSERT((dev->status & ~0xcfu) == 0);
+    FUZZ_ASSERT((dev->status & 8) == 0 || (dev->accepted & ~dev->offered) == 0);
+    for (uint32_t n = 0; n < dev->nr_queues; n++) {
+        FUZZ_ASSERT(!dev->queue[n].broken || !virtio_is_live(dev));
+        FUZZ_ASSERT(!dev->queue[n].ready || virtq_is_sound(&dev->queue[n]));
+    }
+}
+
+/* Pieces of work on this vCPU, at most so many: a guest may lay its rings on top of each other and
+ * feed the device for ever. False: there are more. */
+static inline bool virtio_guest_serve(struct virtio_guest *g, unsigned pieces)
+{
+    unsigned cpu = fakehal()->self;
+
+    for (; g->vcpu[cpu].requests != 0; pieces--) {
+        if (pieces == 0)
+            return false;
+        g->vcpu[cpu].requests = 0;
+        vm_serve_devices(&g->vcpu[cpu]);
+        virtio_guest_check(g);
+    }
+    return true;
+}
+
+/* In the middle of serve(), on the pCPU that serves, with no lock held: the other vCPU goes on. */
+static inline void virtio_guest_meanwhile(struct virtio_guest *g)
+{
+    unsigned what = (unsigned)fuzz_take(g->in, 1);
+    unsigned self = fakehal()->self;
+
+    if (g->meanwhile || (what & 3) != 0)
+        return;
+    g->meanwhile = true;
+    fakehal()->self = 1 - self;
+    virtio_guest_act(g, what >> 2);
+    (void)virtio_guest_serve(g, 2);
+    fakehal()->self = self;
+    g->meanwhile = false;
+}
+
+static inline void virtio_guest_attach(struct virtio_guest *g, struct virtio_device *dev)
+{
+    g->dev = dev;
+    virtio_guest_bring_up(g);
+}
+
+static inline void virtio_guest_step(struct virtio_guest *g)
+{
+    unsigned what = (unsigned)fuzz_take(g->in, 1);
+
+    fakehal()->self = what >> 7;
+    virtio_guest_act(g, what & 0x7f);
+    virtio_guest_check(g);
+    (void)virtio_guest_serve(g, 4);
+}
+
+/* Resets the device: it comes to rest. Then the VM goes, and with it the device: what the fuzzer
+ * gave to virtio_create() is called. Nothing is left behind. */
+static inline void virtio_guest_end(struct virtio_guest *g)
+{
+    fakehal()->self = 0;
+    virtio_guest_reg(g, 0x70, 0);
+    FUZZ_ASSERT(g->dev->status == 0 && !g->dev->line);
+    for (unsigned cpu = 0; cpu < VIRTIO_GUEST_VCPUS; cpu++) {
+        fakehal()->self = cpu;
+        FUZZ_ASSERT(virtio_guest_serve(g, 4 * VIRTIO_QUEUES_MAX));
+    }
+    FUZZ_ASSERT(g->vm.work == 0 && g->dev->pending == 0);
+    while (g->vm.nr_devices > 0) {
+        const struct vm_device *device = &g->vm.device[--g->vm.nr_devices];
+        device->destroy(&g->vm, device->dev);
+    }
+    vgic_destroy(&g->vm.vgic);
+    s2_destroy(&g->vm.s2);
+    FUZZ_ASSERT(g->vm.account.used == 0);
+    FUZZ_ASSERT(fakehal()->maps == fakehal()->unmaps + g->hv->pool.nr_regions);
+}
+
+#endif
