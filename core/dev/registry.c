@@ -8,6 +8,7 @@
 #include "dev/pl011.h"
 #include "dev/pl031.h"
 #include "dev/pl061.h"
+#include "dev/rng_device.h"
 #include "hal/hal.h"
 #include "vm/hv.h"
 
@@ -145,6 +146,13 @@ static const struct dev_class classes[] = {
         .fdt_props = flash_fdt_props,
         .nr_fdt_props = ARRAY_LEN(flash_fdt_props),
         .create = flash_create,
+    },
+    {
+        .bundle = "rng",
+        .max = 1,
+        .virtio = true,
+        .name = "rng",
+        .create = rng_device_create,
     },
 };
 
