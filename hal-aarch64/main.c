@@ -61,6 +61,8 @@ hv_err hal_init(const struct hal_platform *platform)
     if (err == HV_OK)
         err = trace_init(platform);
     if (err == HV_OK)
+        err = disk_init(platform);
+    if (err == HV_OK)
         err = cpus_init(platform);
     if (err == HV_OK)
         err = gic_init(platform);

@@ -67,6 +67,11 @@ static bool check_config(const struct sim_machine_config *config, char *reason)
                        (unsigned)config->cpu_model);
         return false;
     }
+    if (config->nr_disks > SIM_DISKS_MAX) {
+        (void)snprintf(reason, SIM_REASON_MAX, "%u disks: at most %u are possible",
+                       config->nr_disks, SIM_DISKS_MAX);
+        return false;
+    }
     if (!is_aligned(config->ram_size, MIB(2)) || config->ram_size < SIM_IMAGE_SIZE + MIB(2) ||
         config->ram_size > SIM_RAM_MAX) {
         (void)snprintf(reason, SIM_REASON_MAX,

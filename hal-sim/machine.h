@@ -24,6 +24,7 @@
 #define SIM_GICR_BASE      UINT64_C(0x080a0000)
 #define SIM_UART_BASE      UINT64_C(0x09000000)
 #define SIM_UART_INTID     33u
+#define SIM_DISK_INTID     72u /* of the first disk; the others follow */
 #define SIM_INTID_MAINT    25u
 #define SIM_INTID_HYPTIMER 26u
 #define SIM_INTID_VTIMER   27u
@@ -39,6 +40,19 @@ static inline uint64_t sim_cpu_mpidr(unsigned cpu)
 
 enum sim_cpu_model { SIM_CPU_CORTEX_A57, SIM_CPU_MAX };
 
+/* A disk of the machine's. */
+#define SIM_DISKS_MAX  HAL_DISKS_MAX
+#define SIM_DISK_TICKS UINT64_C(50000) /* that each request takes */
+
+struct sim_disk {
+    uint64_t sectors;
+    bool read_only;
+    /* Does what a request asks for, which is on the disk, with `buf` of request->len bytes (none
+     * for a FLUSH). False: the disk failed. As the callbacks of the machine. */
+    bool (*transfer)(void *ctx, const struct hal_disk_request *request, void *buf);
+    void *ctx;
+};
+
 struct sim_machine_config {
     uint64_t ram_size; /* bytes, a multiple of 2 MiB, SIM_IMAGE_SIZE + 2 MiB..SIM_RAM_MAX */
     unsigned nr_cpus;  /* 1..SIM_MAX_CPUS */
@@ -49,6 +63,8 @@ struct sim_machine_config {
     /* 0, or the CPU in turn changes within core's code too, at one in so many points: calls of the
      * HAL, and atomic accesses of an instrumented core (docs/exploration.md). */
     uint32_t explore;
+    struct sim_disk disk[SIM_DISKS_MAX]; /* [nr_disks] */
+    unsigned nr_disks;
     /* Both are called while the machine runs, on a stack of its own, and must not call back into
      * it. */
     void (*console_write)(void *ctx, const char *text, size_t len);

@@ -34,10 +34,11 @@ static const struct option_row {
     } take;
 } option_rows[OPT_BUNDLE] = {
     [OPT_KERNEL] = {"kernel", TEXT(kernel)},
+    [OPT_FIRMWARE] = {"firmware", TEXT(firmware)},
     [OPT_BUNDLE_NAMED] = {"bundle", TEXT(bundle)},
     [OPT_INITRD] = {"initrd", TEXT(initrd)},
     [OPT_APPEND] = {"append", TEXT(append)},
-    [OPT_DISK] = {"disk", CALL(options_refuse_disk)},
+    [OPT_DISK] = {"disk", CALL(options_set_disk)},
     [OPT_SMP] = {"smp", CALL(options_set_smp)},
     [OPT_VMS] = {"vms", CALL(options_set_vms)},
     [OPT_WEIGHTS] = {"weights", CALL(options_set_weights)},

@@ -8,6 +8,7 @@
 
 enum option_id {
     OPT_KERNEL,
+    OPT_FIRMWARE,
     OPT_BUNDLE_NAMED,
     OPT_INITRD,
     OPT_APPEND,
@@ -62,6 +63,13 @@ const char *options_name(int id);
 /* Whether the options that were given go with each other, and lack none. */
 bool options_check_relations(struct options_parse *p);
 
+/* The same for --disk. */
+bool options_check_disks(struct options_parse *p);
+/* A size as QEMU's -m takes it: a number without a unit is in MiB. Refused with `name`. */
+bool options_take_size(struct options_parse *p, const char *name, const char *text, uint64_t *out);
+/* The name of the disk's file, terminated. */
+void options_disk_path(const struct sim_disk_option *disk, char path[SIM_DISK_FILE_MAX]);
+
 /* Take the value of one option; false: refused. */
 bool options_set_smp(struct options_parse *p, const char *text);
 bool options_set_vms(struct options_parse *p, const char *text);
@@ -70,7 +78,7 @@ bool options_set_vmids(struct options_parse *p, const char *text);
 bool options_set_console(struct options_parse *p, const char *text);
 bool options_set_memory(struct options_parse *p, const char *text);
 bool options_set_log(struct options_parse *p, const char *text);
-bool options_refuse_disk(struct options_parse *p, const char *text);
+bool options_set_disk(struct options_parse *p, const char *text);
 bool options_set_pcpus(struct options_parse *p, const char *text);
 bool options_set_cpu(struct options_parse *p, const char *text);
 bool options_set_machine_memory(struct options_parse *p, const char *text);

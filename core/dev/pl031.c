@@ -4,7 +4,6 @@
 #include "hal/hal.h"
 #include "vm/device_mem.h"
 #include "vm/hv.h"
-#include "vm/sched.h"
 
 /* Registers by number (offset / 4), DDI 0224 3.2. */
 enum {
@@ -42,36 +41,19 @@ static void update_line(const struct pl031 *pl031)
     vgic_set_level(&pl031->vm->vgic, 0, pl031->intid, (pl031->ris & pl031->imsc) != 0);
 }
 
-/* On this pCPU, wherever it was before. */
-static void start_alarm(struct pl031 *pl031)
-{
-    pl031->started = true;
-    timer_start(&pl031->vm->hv->pcpu[hal_cpu_self()].timers, &pl031->alarm, pl031->deadline);
-}
-
 /* The clock or the match has changed: they meet now, or in up to 2^32 - 1 seconds. */
 static void set_alarm(struct pl031 *pl031)
 {
     uint64_t now = machine_seconds();
     uint32_t left = pl031->mr - count_at(pl031, now);
 
-    pl031->armed = left != 0;
     if (left != 0) {
-        pl031->deadline = (now + left) * hal_time_hz();
-        start_alarm(pl031);
+        device_timer_set(&pl031->alarm, (now + left) * hal_time_hz());
         return;
     }
-    timer_cancel(&pl031->alarm);
+    device_timer_clear(&pl031->alarm);
     pl031->ris |= INT_RTC;
     update_line(pl031);
-}
-
-/* The pCPU that it was on may be going offline, and it may be early then: work() looks. */
-static void expired(struct timer *timer)
-{
-    struct pl031 *pl031 = list_entry(timer, struct pl031, alarm);
-
-    vm_post_device(pl031->vm, pl031->index);
 }
 
 static bool work(void *dev)
@@ -79,12 +61,9 @@ static bool work(void *dev)
     struct pl031 *pl031 = dev;
 
     spinlock_lock(&pl031->lock);
-    if (pl031->armed && hal_time_now() >= pl031->deadline) {
-        pl031->armed = false;
+    if (device_timer_take(&pl031->alarm)) {
         pl031->ris |= INT_RTC;
         update_line(pl031);
-    } else if (pl031->armed && !timer_active(&pl031->alarm)) {
-        start_alarm(pl031);
     }
     spinlock_unlock(&pl031->lock);
     return false;
@@ -158,14 +137,11 @@ bool pl031_access(void *dev, struct mmio_access *access)
 
 /* --- Life --- */
 
-/* After timer_cancel() another pCPU may still be in expired(). */
 static void destroy(struct vm *vm, void *dev)
 {
     struct pl031 *pl031 = dev;
 
-    timer_cancel(&pl031->alarm);
-    if (pl031->started)
-        sched_quiesce(vm->hv);
+    device_timer_end(&pl031->alarm);
     vm_device_free(vm, pl031);
 }
 
@@ -186,8 +162,8 @@ hv_err pl031_create(struct vm *vm, const struct dev_instance *instance)
     pl031->vm = vm;
     pl031->intid = instance->intid;
     spinlock_init(&pl031->lock, LOCK_RANK_VIRTIO);
-    timer_init(&pl031->alarm, expired);
-    err = vm_add_worker(vm, pl031, destroy, work, &pl031->index);
+    device_timer_init(&pl031->alarm, vm);
+    err = vm_add_worker(vm, pl031, destroy, work, &pl031->alarm.index);
     if (err != HV_OK) {
         vm_device_free(vm, pl031);
         return err;

@@ -10,7 +10,7 @@
 #include "base/err.h"
 #include "base/lock.h"
 #include "dev/registry.h"
-#include "vm/timer.h"
+#include "vm/device_timer.h"
 #include "vm/vm.h"
 #include <stdbool.h>
 #include <stdint.h>
@@ -19,13 +19,9 @@ struct pl031 {
     struct spinlock lock; /* rank virtio: everything below it */
     struct vm *vm;
     uint32_t intid;
-    uint32_t index;  /* of vm->device[] */
     uint32_t offset; /* what the guest's clock is ahead of the machine's, modulo 2^32 */
     uint32_t mr, lr, imsc, ris;
-    bool armed;        /* the match is to come, at `deadline` */
-    bool started;      /* `alarm` was started at least once */
-    uint64_t deadline; /* CNTPCT_EL0 value */
-    struct timer alarm;
+    struct device_timer alarm; /* the match, if it is to come */
 };
 
 /* The dev_class.create of its row. */

@@ -4,7 +4,6 @@
 #include "hal/hal.h"
 #include "vm/device_mem.h"
 #include "vm/hv.h"
-#include "vm/sched.h"
 
 /* Registers by number (offset / 4), DDI 0190 3.2. Bits 7:0 of a GPIODATA's number are a mask of the
  * pins that the access is about. */
@@ -53,13 +52,6 @@ static void set_pins(struct pl061 *pl061, uint32_t in)
 
 /* --- The button --- */
 
-/* On this pCPU, wherever it was before. */
-static void start_release(struct pl061 *pl061)
-{
-    pl061->started = true;
-    timer_start(&pl061->vm->hv->pcpu[hal_cpu_self()].timers, &pl061->release, pl061->release_at);
-}
-
 bool pl061_press(void *dev)
 {
     struct pl061 *pl061 = dev;
@@ -68,21 +60,11 @@ bool pl061_press(void *dev)
     spinlock_lock(&pl061->lock);
     noticed = (pl061->ie & ~pl061->dir & 1u << PL061_PIN_POWER) != 0;
     if (noticed) {
-        pl061->pressed = true;
-        pl061->release_at = hal_time_now() + hal_time_hz() * PL061_PRESS_MS / 1000;
-        start_release(pl061);
+        device_timer_set(&pl061->release, hal_time_now() + hal_time_hz() * PL061_PRESS_MS / 1000);
         set_pins(pl061, pl061->in | 1u << PL061_PIN_POWER);
     }
     spinlock_unlock(&pl061->lock);
     return noticed;
-}
-
-/* The pCPU that it was on may be going offline, and it may be early then: work() looks. */
-static void expired(struct timer *timer)
-{
-    struct pl061 *pl061 = list_entry(timer, struct pl061, release);
-
-    vm_post_device(pl061->vm, pl061->index);
 }
 
 static bool work(void *dev)
@@ -90,12 +72,8 @@ static bool work(void *dev)
     struct pl061 *pl061 = dev;
 
     spinlock_lock(&pl061->lock);
-    if (pl061->pressed && hal_time_now() >= pl061->release_at) {
-        pl061->pressed = false;
+    if (device_timer_take(&pl061->release))
         set_pins(pl061, pl061->in & ~(1u << PL061_PIN_POWER));
-    } else if (pl061->pressed && !timer_active(&pl061->release)) {
-        start_release(pl061);
-    }
     spinlock_unlock(&pl061->lock);
     return false;
 }
@@ -185,14 +163,11 @@ bool pl061_access(void *dev, struct mmio_access *access)
 
 /* --- Life --- */
 
-/* After timer_cancel() another pCPU may still be in expired(). */
 static void destroy(struct vm *vm, void *dev)
 {
     struct pl061 *pl061 = dev;
 
-    timer_cancel(&pl061->release);
-    if (pl061->started)
-        sched_quiesce(vm->hv);
+    device_timer_end(&pl061->release);
     vm_device_free(vm, pl061);
 }
 
@@ -213,8 +188,8 @@ hv_err pl061_create(struct vm *vm, const struct dev_instance *instance)
     pl061->vm = vm;
     pl061->intid = instance->intid;
     spinlock_init(&pl061->lock, LOCK_RANK_VIRTIO);
-    timer_init(&pl061->release, expired);
-    err = vm_add_worker(vm, pl061, destroy, work, &pl061->index);
+    device_timer_init(&pl061->release, vm);
+    err = vm_add_worker(vm, pl061, destroy, work, &pl061->release.index);
     if (err != HV_OK) {
         vm_device_free(vm, pl061);
         return err;

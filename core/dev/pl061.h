@@ -11,7 +11,7 @@
 #include "base/err.h"
 #include "base/lock.h"
 #include "dev/registry.h"
-#include "vm/timer.h"
+#include "vm/device_timer.h"
 #include "vm/vm.h"
 #include <stdbool.h>
 #include <stdint.h>
@@ -24,15 +24,11 @@ struct pl061 {
     struct spinlock lock; /* rank virtio: everything below it */
     struct vm *vm;
     uint32_t intid;
-    uint32_t index; /* of vm->device[] */
-    uint32_t in;    /* levels of the pins from outside */
-    uint32_t out;   /* what was written to GPIODATA */
+    uint32_t in;  /* levels of the pins from outside */
+    uint32_t out; /* what was written to GPIODATA */
     uint32_t dir, is, ibe, iev, ie, afsel;
-    uint32_t edges;      /* seen and not cleared */
-    bool pressed;        /* until `release_at` */
-    bool started;        /* `release` was started at least once */
-    uint64_t release_at; /* CNTPCT_EL0 value */
-    struct timer release;
+    uint32_t edges;              /* seen and not cleared */
+    struct device_timer release; /* of the button, while it is down */
 };
 
 /* The dev_class.create of its row: makes it the VM's power button, too. */

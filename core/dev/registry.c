@@ -4,6 +4,7 @@
 #include "base/bits.h"
 #include "base/check.h"
 #include "dev/console.h"
+#include "dev/disk_device.h"
 #include "dev/flash.h"
 #include "dev/pl011.h"
 #include "dev/pl031.h"
@@ -146,6 +147,16 @@ static const struct dev_class classes[] = {
         .fdt_props = flash_fdt_props,
         .nr_fdt_props = ARRAY_LEN(flash_fdt_props),
         .create = flash_create,
+    },
+    {
+        .bundle = "disk",
+        .max = VM_CONFIG_DEVICES,
+        .props = disk_props,
+        .nr_props = DISK_PROPS,
+        .check = disk_check,
+        .virtio = true,
+        .name = "disk",
+        .create = disk_create,
     },
     {
         .bundle = "rng",

@@ -3,6 +3,7 @@
 #include "abi/machine.h"
 #include "arch/esr.h"
 #include "dev/console.h"
+#include "dev/disk.h"
 #include "exit/abort.h"
 #include "exit/sysreg_trap.h"
 #include "exit/trace.h"
@@ -169,10 +170,16 @@ static __attribute__((noinline)) void exit_sample_vtimer(struct vcpu *vcpu)
     vgic_flush(&vcpu->vm->vgic, vcpu->index);
 }
 
-static void exit_irq_unknown(struct pcpu *pcpu, uint32_t intid)
+/* Those of the machine's devices, and what is nobody's. */
+static __attribute__((noinline)) void exit_irq_other(struct pcpu *pcpu, uint32_t intid)
 {
-    hv_err err = hal_irq_enable(intid, false);
+    hv_err err;
 
+    if (disks_interrupt(pcpu->hv->disks, intid)) {
+        hal_irq_end(intid, true);
+        return;
+    }
+    err = hal_irq_enable(intid, false);
     hal_irq_end(intid, true);
     log_write(&pcpu->hv->log, LOG_MOD_EXIT, LOG_WARN, "interrupt %u is nobody's: %s", intid,
               err == HV_OK ? "disabled" : "and cannot be disabled");
@@ -198,7 +205,7 @@ __attribute__((always_inline)) static inline void exit_irq(struct pcpu *pcpu, ui
     } else if (intid == platform->uart_intid && platform->uart.size != 0) {
         console_interrupt(pcpu->hv->console);
     } else {
-        exit_irq_unknown(pcpu, intid);
+        exit_irq_other(pcpu, intid);
         return;
     }
     hal_irq_end(intid, true);

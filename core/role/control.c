@@ -78,8 +78,10 @@ static void list_vm(struct control *control, uint32_t slot)
     }
     for (uint32_t i = 0; i < vm->nr_vcpus; i++)
         runtime += atomic_load_explicit(&vm->vcpu[i].runtime, memory_order_relaxed);
+    /* Not as the subscript itself: gcc does not make that an atomic load. */
+    uint32_t state = vm->state;
     say(control, "%2u  %-16s  %-9s  %2u vCPUs  %6llu MiB  %llu ms of CPU time", slot, config->name,
-        state_names[vm->state], vm->nr_vcpus, (unsigned long long)(config->memory >> 20),
+        state_names[state], vm->nr_vcpus, (unsigned long long)(config->memory >> 20),
         (unsigned long long)millis(runtime));
 }
 

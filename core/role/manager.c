@@ -3,6 +3,7 @@
 #include "base/bits.h"
 #include "boot/image.h"
 #include "dev/console.h"
+#include "dev/disk.h"
 #include "dev/registry.h"
 #include "exit/exit.h"
 #include "hal/hal.h"
@@ -187,6 +188,7 @@ static void manage(struct manager *manager)
     if (manager->reroute) {
         manager->reroute = false;
         console_route(hv->console);
+        disks_route(hv->disks);
     }
     if (console_take_command(hv->console, command, sizeof(command)))
         control_execute(manager, command);

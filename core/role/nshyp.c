@@ -10,6 +10,7 @@
 #include "boot/bundle.h"
 #include "boot/platform.h"
 #include "dev/console.h"
+#include "dev/disk_device.h"
 #include "dev/registry.h"
 #include "hal/hal.h"
 #include "role/manager.h"
@@ -24,6 +25,7 @@
 struct nshyp {
     struct hv hv;
     struct console console;
+    struct disks disks;
     struct hv_config config;
     struct manager manager;
 };
@@ -180,6 +182,9 @@ _Noreturn void core_main(const struct hal_boot *boot)
     if (self->config.pcpus != 0 && self->config.pcpus < hv->platform.nr_cpus)
         hv->platform.nr_cpus = self->config.pcpus;
     init_vmids(hv, &self->config);
+    disks_init(&self->disks, hv);
+    disks_add_all(&self->disks, &self->config);
+    hv->disks = &self->disks;
     manager_init(&self->manager, hv, &self->config);
     /* Nobody else manages until this pCPU runs VMs itself. */
     hv->managing = true;

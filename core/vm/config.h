@@ -36,6 +36,7 @@ struct dev_config {
     uint32_t given;       /* bit n: property n of the class's table is there */
     struct vm_blob image; /* lives as long as the hypervisor */
     uint64_t size;
+    uint64_t quota;
     uint32_t number[DEV_NUMBERS];
     const char *text[2]; /* NULL: none; otherwise lives as long as the hypervisor */
     bool flag[DEV_NUMBERS];

@@ -180,7 +180,7 @@ def main():
         return
     with halcyon.scratch() as directory:
         test, memory = (test_reset, RESET_MIB) if options.ending == "reset" else (test_to_the_end, MEMORY_MIB)
-        test(options, halcyon.make_bundle(directory / "bundle.dtb", options.binary, memory=f"{memory}M",
+        test(options, halcyon.make_bundle(directory / "bundle.dtb", options.binary, memory=f"{memory}M", flash=True,
                                           vcpus=options.vcpus))
 
 

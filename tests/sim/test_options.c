@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 #include "cases.h"
-#include "sim/options.h"
+#include "sim/options_parse.h"
 #include <stdint.h>
 #include <stdio.h>
 
@@ -198,7 +198,6 @@ CASE(options, values_refused)
     REFUSE("--input-on: the text must have 1 to 255 bytes", "B", "--input-on=");
     REFUSE("name is empty", "--kernel=");
     REFUSE("name is empty", "B", "--trace=");
-    REFUSE("--disk: there is no disk device", "--kernel=K", "--disk=D");
 }
 
 CASE(options, words_refused)
@@ -261,6 +260,21 @@ CASE(options, combinations_refused)
     ACCEPT("B", "--trace=/dev/null", "--record=/dev/null");
 }
 
+CASE(options, firmware)
+{
+    ACCEPT("--firmware", "F", "--smp=2", "--write-bundle=B");
+    cr_expect_str_eq(options.firmware, "F");
+    cr_expect_str_eq(options.kernel, "F");
+    REFUSE("--firmware with --kernel: ", "--firmware=F", "--kernel=K");
+    REFUSE("--firmware with --initrd: ", "--firmware=F", "--initrd=I");
+    REFUSE("--firmware with a BUNDLE: ", "--firmware=F", "B");
+    REFUSE("--firmware with --restore: ", "--firmware=F", "--restore=S");
+    REFUSE("name is empty", "--firmware=");
+    REFUSE("name the same file", "--firmware=F", "--write-bundle=F");
+    ACCEPT("--kernel=K");
+    cr_expect_null(options.firmware);
+}
+
 CASE(options, control)
 {
     ACCEPT("B", "--control", "list", "--control-on", "~ # ", "--control=stop 1", "--no-input");
@@ -305,6 +319,56 @@ CASE(options, help_and_version)
     cr_expect_eq(options.action, SIM_ACTION_VERSION);
     REFUSE("from 1 to 64", "--pcpus=0", "--help");
     cr_expect_not_null(strstr(options_version(), "halcyon-sim "));
+}
+
+CASE(options, disks)
+{
+    char path[SIM_DISK_FILE_MAX];
+
+    ACCEPT("--kernel=K", "--disk=a/b", "--disk=c,ro", "--disk=d,ram,size=2M", "--disk=size=512K",
+           "--disk=e,ro,ram");
+    cr_assert_eq(options.nr_disks, 5);
+    options_disk_path(&options.disk[0], path);
+    cr_expect_str_eq(path, "a/b");
+    cr_expect_not(options.disk[0].read_only || options.disk[0].ram);
+    cr_expect_eq(options.disk[0].size, 0);
+    options_disk_path(&options.disk[1], path);
+    cr_expect_str_eq(path, "c");
+    cr_expect(options.disk[1].read_only && !options.disk[1].ram);
+    options_disk_path(&options.disk[2], path);
+    cr_expect_str_eq(path, "d");
+    cr_expect(options.disk[2].ram && options.disk[2].size == 0x200000);
+    cr_expect_eq(options.disk[3].file_len, 0);
+    cr_expect(options.disk[3].ram && options.disk[3].size == 0x80000);
+    cr_expect(options.disk[4].ram && options.disk[4].read_only);
+    ACCEPT("B", "--disk=F");
+    ACCEPT("--kernel=K", "--vms=2", "--disk=F,ram");
+}
+
+CASE(options, disks_refused)
+{
+    char name[SIM_DISK_FILE_MAX + 8];
+
+    REFUSE("name is empty", "--kernel=K", "--disk=");
+    REFUSE("name is empty", "--kernel=K", "--disk=,ram");
+    REFUSE("come ro, ram or size=SIZE", "--kernel=K", "--disk=F,rw");
+    REFUSE("come ro, ram or size=SIZE", "--kernel=K", "--disk=F,,ro");
+    REFUSE("disk: size x: not a size", "--kernel=K", "--disk=size=x");
+    REFUSE("come ro, ram or size=SIZE", "--kernel=K", "--disk=size=");
+    REFUSE("too many digits", "--kernel=K", "--disk=size=000000000000000000000000001");
+    REFUSE("a file's size is what it is", "--kernel=K", "--disk=F,size=1M");
+    memset(name, 'a', sizeof(name) - 1);
+    name[sizeof(name) - 1] = '\0';
+    REFUSE("too long", "--kernel=K", "--disk", name);
+    REFUSE("at most 8 disks", "--kernel=K", "--disk=a,ram", "--disk=a,ram", "--disk=a,ram",
+           "--disk=a,ram", "--disk=a,ram", "--disk=a,ram", "--disk=a,ram", "--disk=a,ram",
+           "--disk=a,ram");
+    REFUSE("in a bundle it is a node", "B", "--disk=F,ram");
+    REFUSE("at most 4 that are files", "B", "--disk=a", "--disk=b", "--disk=c", "--disk=d",
+           "--disk=e");
+    REFUSE("--disk with --restore", "--restore=S", "--disk=a");
+    REFUSE("--disk with --snapshot", "B", "--snapshot=S", "--disk=a");
+    REFUSE("--disk with --vms", "--kernel=K", "--vms=2", "--disk=a");
 }
 
 /* Each option that is taken is in the text, and each in the text is taken. */

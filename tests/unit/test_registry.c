@@ -215,14 +215,47 @@ CASE(registry, flash_without_a_slot)
     f.vm->nr_devices = devices;
 }
 
+/* Each allocation of each device fails once; what was made goes back with the VM. */
+CASE(registry, each_allocation_fails)
+{
+    unsigned failed = 0;
+
+    for (uint64_t nth = 1;; nth++) {
+        page_pool_fail_nth(&f.hv->pool, nth);
+        hv_err err = dev_create_all(f.vm);
+        page_pool_fail_nth(&f.hv->pool, 0);
+        if (err == HV_OK)
+            break;
+        cr_assert_eq(err, HV_ERR_NOMEM);
+        failed++;
+        vm_destroy(f.vm);
+        fixture_create(&f, 1);
+    }
+    cr_expect_geq(failed, 3);
+}
+
+static void destroy_nothing(struct vm *vm, void *dev)
+{
+    (void)vm;
+    (void)dev;
+}
+
 CASE(registry, no_slot)
 {
-    uint32_t devices = f.vm->nr_devices;
+    for (uint32_t left = 0; left < 3; left++) {
+        while (f.vm->nr_devices < VM_MAX_DEVICES - left)
+            cr_assert_eq(vm_add_device(f.vm, NULL, destroy_nothing), HV_OK);
+        cr_expect_eq(dev_create_all(f.vm), HV_ERR_NOMEM, "%u left", left);
+        cr_expect_eq(f.vm->nr_devices, VM_MAX_DEVICES);
+        vm_destroy(f.vm);
+        fixture_create(&f, 1);
+    }
+}
 
-    f.vm->nr_devices = VM_MAX_DEVICES;
-    cr_expect_eq(dev_create_all(f.vm), HV_ERR_NOMEM);
-    f.vm->nr_devices = devices;
-    cr_expect_eq(f.console.focus, NULL);
+CASE(registry, no_quota)
+{
+    f.vm->account.limit = f.vm->account.used;
+    cr_expect_eq(dev_create_all(f.vm), HV_ERR_QUOTA);
 }
 
 static bool no_access(void *dev, struct mmio_access *access)
@@ -234,12 +267,17 @@ static bool no_access(void *dev, struct mmio_access *access)
 
 CASE(registry, address_taken)
 {
-    const struct mmio_region region = {
-        .base = 0x9000800, .size = 8, .access = no_access, .name = "squatter"};
+    static const uint64_t places[] = {0x9000800, 0x9010800, 0x9030800, 0x7fffff8};
 
-    cr_assert_eq(mmio_bus_add(&f.vm->bus, &region), HV_OK);
-    cr_expect_eq(dev_create_all(f.vm), HV_ERR_EXIST);
-    cr_expect_eq(f.console.focus, NULL);
+    for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+        const struct mmio_region region = {
+            .base = places[i], .size = 8, .access = no_access, .name = "squatter"};
+        cr_assert_eq(mmio_bus_add(&f.vm->bus, &region), HV_OK);
+        cr_expect_eq(dev_create_all(f.vm), HV_ERR_EXIST, "%zu", i);
+        vm_destroy(f.vm);
+        cr_expect_eq(f.console.focus, NULL);
+        fixture_create(&f, 1);
+    }
 }
 
 /* --- Instances, of a registry of the test's own --- */
