@@ -76,6 +76,8 @@ HV_MUST_CHECK hv_err disk_init(const struct hal_platform *platform);
 void uart_init(uint64_t base);
 /* rtc.c: takes the clock into use, if there is one. */
 HV_MUST_CHECK hv_err rtc_init(const struct hal_platform *platform);
+/* entropy.c: finds out what sources of random numbers there are. */
+void entropy_init(const struct hal_platform *platform);
 /* True if the PrimeCell identification at `base` says PL011. */
 bool uart_is_pl011(uint64_t base);
 

@@ -69,6 +69,7 @@ hv_err hal_init(const struct hal_platform *platform)
     if (err != HV_OK)
         return err;
     cpu_init_interrupts();
+    entropy_init(platform);
     if (platform->uart.size != 0 && platform->uart_intid != HAL_INTID_NONE)
         err = hal_irq_enable(platform->uart_intid, true);
     return err;

@@ -77,6 +77,7 @@ struct sim_machine {
     uint64_t until;    /* of sim_machine_run() */
     uint64_t turn_end; /* of the CPU in turn; UINT64_MAX if there is no other */
     uint64_t random;   /* of the order of turns */
+    uint64_t entropy;  /* of hal_entropy() */
     struct explore explore;
     uint32_t self;   /* CPU in turn */
     uint32_t halted; /* 1 + enum hal_halt_reason, or 0 */

@@ -140,6 +140,7 @@ void sim_machine_explore(struct sim_machine *machine, uint64_t seed, uint32_t ex
     HV_CHECK(!machine->started);
     machine->seed = seed;
     machine->random = seed;
+    machine->entropy = ~seed;
     machine->explore.one_in = explore;
 }
 

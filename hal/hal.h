@@ -174,6 +174,17 @@ uint64_t hal_wall_time(void);
  * One deadline a CPU. */
 void hal_timer_arm(uint64_t deadline);
 
+/* --- Random numbers
+ * ------------------------------------------------------------------------------------------------
+ */
+
+#define HAL_ENTROPY_MAX 64u /* bytes at once */
+/*
+ * Fills `out` with random bytes from the best source that the machine has. HV_ERR_UNSUPPORTED: it
+ * has none, now and always; HV_ERR_BUSY: none delivers now, later one may. After hal_init().
+ */
+HV_MUST_CHECK hv_err hal_entropy(void *out, size_t len);
+
 /* --- Trace
  * --------------------------------------------------------------------------------------------------------
  */

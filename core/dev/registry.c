@@ -9,6 +9,7 @@
 #include "dev/pl011.h"
 #include "dev/pl031.h"
 #include "dev/pl061.h"
+#include "dev/rng_device.h"
 #include "dev/switches.h"
 #include "hal/hal.h"
 #include "vm/hv.h"
@@ -166,6 +167,13 @@ static const struct dev_class classes[] = {
         .virtio = true,
         .name = "net",
         .create = net_create,
+    },
+    {
+        .bundle = "rng",
+        .max = 1,
+        .virtio = true,
+        .name = "rng",
+        .create = rng_device_create,
     },
 };
 

@@ -174,10 +174,12 @@ struct fakehal {
     uint64_t count[FAKEHAL_KIND_COUNT];
 
     /* Time */
-    uint64_t now;  /* set by tests, or fakehal_advance() */
-    uint64_t hz;   /* set by tests: 62500000 at first */
-    uint64_t wall; /* set by tests: hal_wall_time() */
-    uint64_t tick; /* set by tests: added to `now` by each hal_time_now(); 0 at first */
+    uint64_t now;          /* set by tests, or fakehal_advance() */
+    uint64_t hz;           /* set by tests: 62500000 at first */
+    uint64_t wall;         /* set by tests: hal_wall_time() */
+    hv_err entropy_result; /* set by tests: what hal_entropy() returns */
+    uint8_t entropy;       /* the byte that it gives next; each is one more than the one before */
+    uint64_t tick;         /* set by tests: added to `now` by each hal_time_now(); 0 at first */
 
     /* Trace */
     bool traced;                /* set by tests: hal_trace_enabled() */
