@@ -140,6 +140,7 @@ static const struct dev_class classes[] = {
         .max = 1,
         .props = flash_props,
         .nr_props = FLASH_NR_PROPS,
+        .check = flash_check,
         .base = MACHINE_FLASH_BASE,
         .size = MACHINE_FLASH_SIZE,
         .name = "flash",
