@@ -69,9 +69,15 @@ void gic_stop_cpu(void);
 void timer_init_cpu(void);
 /* trace.c: takes platform->trace into use, if there is one. RAM is mapped. */
 HV_MUST_CHECK hv_err trace_init(const struct hal_platform *platform);
+/* disk.c: takes those of the machine's virtio-mmio devices into use that are disks. */
+HV_MUST_CHECK hv_err disk_init(const struct hal_platform *platform);
 /* uart.c: the PL011 at `base`, which is mapped, becomes the console; 0: there is none from now on.
  */
 void uart_init(uint64_t base);
+/* rtc.c: takes the clock into use, if there is one. */
+HV_MUST_CHECK hv_err rtc_init(const struct hal_platform *platform);
+/* entropy.c: finds out what sources of random numbers there are. */
+void entropy_init(const struct hal_platform *platform);
 /* True if the PrimeCell identification at `base` says PL011. */
 bool uart_is_pl011(uint64_t base);
 

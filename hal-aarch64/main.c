@@ -55,9 +55,13 @@ hv_err hal_init(const struct hal_platform *platform)
     if (err == HV_OK && platform->uart.size != 0)
         uart_init(platform->uart.base);
     if (err == HV_OK)
+        err = rtc_init(platform);
+    if (err == HV_OK)
         err = mmu_map_ram(platform);
     if (err == HV_OK)
         err = trace_init(platform);
+    if (err == HV_OK)
+        err = disk_init(platform);
     if (err == HV_OK)
         err = cpus_init(platform);
     if (err == HV_OK)
@@ -65,6 +69,7 @@ hv_err hal_init(const struct hal_platform *platform)
     if (err != HV_OK)
         return err;
     cpu_init_interrupts();
+    entropy_init(platform);
     if (platform->uart.size != 0 && platform->uart_intid != HAL_INTID_NONE)
         err = hal_irq_enable(platform->uart_intid, true);
     return err;

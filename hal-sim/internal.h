@@ -55,6 +55,13 @@ struct sim_range {
     uint64_t size;
 };
 
+/* A request to a disk. */
+struct sim_disk_slot {
+    bool busy;
+    uint64_t due; /* it is done then */
+    struct hal_disk_request request;
+};
+
 struct sim_machine {
     /* What a thawed machine is checked by, and what of the configuration makes it what it is. */
     uint64_t magic;
@@ -62,6 +69,7 @@ struct sim_machine {
     uint64_t ram_size;
     uint64_t seed;
     uint64_t dtb;
+    uint64_t epoch; /* hal_wall_time() when the counter was 0 */
     uint32_t nr_cpus;
     uint32_t cpu_model;
 
@@ -69,6 +77,7 @@ struct sim_machine {
     uint64_t until;    /* of sim_machine_run() */
     uint64_t turn_end; /* of the CPU in turn; UINT64_MAX if there is no other */
     uint64_t random;   /* of the order of turns */
+    uint64_t entropy;  /* of hal_entropy() */
     struct explore explore;
     uint32_t self;   /* CPU in turn */
     uint32_t halted; /* 1 + enum hal_halt_reason, or 0 */
@@ -80,6 +89,8 @@ struct sim_machine {
     struct sim_range ranges[SIM_RANGES_MAX];
     struct irqchip irqchip;
     struct sim_stats stats;
+    uint32_t nr_disk_requests; /* busy slots */
+    struct sim_disk_slot disk[SIM_DISKS_MAX][HAL_DISK_SLOTS];
     uint32_t input_head;
     uint32_t input_count;
     uint8_t input[SIM_INPUT_MAX];
@@ -144,6 +155,11 @@ uint64_t lines_next_event(const struct sim_machine *machine, unsigned cpu);
 /* CNTVCT_EL0 of the vCPU that is loaded, at machine time `now`. */
 uint64_t lines_virtual_count(const struct sim_cpu *cpu, uint64_t now);
 bool lines_vtimer_met(const struct sim_cpu *cpu, uint64_t now);
+
+/* disk.c: when the first request of any disk is done, after now; UINT64_MAX: never. */
+uint64_t disk_next_event(const struct sim_machine *machine);
+/* The disks' interrupt lines. */
+void disk_update_lines(struct sim_machine *machine);
 
 /* guest.c: what the engine asks for while a guest runs. */
 extern const struct engine_ops guest_engine_ops;

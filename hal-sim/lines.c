@@ -28,6 +28,8 @@ bool lines_update(struct sim_machine *machine, unsigned index)
                       vtimer_armed(cpu) && lines_vtimer_met(cpu, machine->now));
     irqchip_set_level(chip, index, SIM_INTID_HYPTIMER,
                       cpu->hyp_deadline != HAL_TIMER_NEVER && machine->now >= cpu->hyp_deadline);
+    if (machine->nr_disk_requests != 0)
+        disk_update_lines(machine);
     irqchip_set_level(chip, index, SIM_INTID_MAINT, loaded && vcpuif_misr(&cpu->gic) != 0);
     if (loaded)
         engine_set_virtual_lines(sim_host()->engine[index], vcpuif_virq(&cpu->gic),
@@ -38,9 +40,9 @@ bool lines_update(struct sim_machine *machine, unsigned index)
 uint64_t lines_next_event(const struct sim_machine *machine, unsigned index)
 {
     const struct sim_cpu *cpu = &machine->cpu[index];
-    uint64_t next = UINT64_MAX;
+    uint64_t next = disk_next_event(machine);
 
-    if (cpu->hyp_deadline > machine->now)
+    if (cpu->hyp_deadline > machine->now && cpu->hyp_deadline < next)
         next = cpu->hyp_deadline;
     if (vtimer_armed(cpu) && !lines_vtimer_met(cpu, machine->now)) {
         uint64_t left = cpu->cntv_cval - lines_virtual_count(cpu, machine->now);

@@ -88,11 +88,13 @@ extern const char __executable_start[], end[];
 
 static void set_up(struct sim_machine *machine, const struct sim_machine_config *config)
 {
+    HV_CHECK(config->nr_disks <= SIM_DISKS_MAX);
     machine->magic = MACHINE_MAGIC;
     machine->layout = sizeof(*machine);
     machine->ram_size = config->ram_size;
     machine->seed = config->seed;
     machine->dtb = config->dtb.v;
+    machine->epoch = config->epoch;
     machine->nr_cpus = config->nr_cpus;
     machine->cpu_model = config->cpu_model;
     machine->explore.one_in = config->explore;
@@ -138,6 +140,7 @@ void sim_machine_explore(struct sim_machine *machine, uint64_t seed, uint32_t ex
     HV_CHECK(!machine->started);
     machine->seed = seed;
     machine->random = seed;
+    machine->entropy = ~seed;
     machine->explore.one_in = explore;
 }
 
@@ -391,6 +394,13 @@ uint64_t hal_time_now(void)
 uint64_t hal_time_hz(void)
 {
     return SIM_TIMER_HZ;
+}
+
+uint64_t hal_wall_time(void)
+{
+    uint64_t epoch = sim_machine()->epoch;
+
+    return epoch != 0 ? epoch + hal_time_now() / SIM_TIMER_HZ : 0;
 }
 
 void hal_timer_arm(uint64_t deadline)

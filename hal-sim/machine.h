@@ -24,10 +24,12 @@
 #define SIM_GICR_BASE      UINT64_C(0x080a0000)
 #define SIM_UART_BASE      UINT64_C(0x09000000)
 #define SIM_UART_INTID     33u
+#define SIM_DISK_INTID     72u /* of the first disk; the others follow */
 #define SIM_INTID_MAINT    25u
 #define SIM_INTID_HYPTIMER 26u
 #define SIM_INTID_VTIMER   27u
 #define SIM_TIMER_HZ       UINT64_C(1000000000) /* one tick of the counter is one instruction */
+#define SIM_EPOCH          UINT64_C(1767225600) /* 2026-01-01 00:00 UTC, if nobody says otherwise */
 #define SIM_MAX_CPUS       PLATFORM_MAX_CPUS
 
 /* Affinity of a CPU as QEMU's virt numbers them with a GICv3: 16 in a cluster. */
@@ -38,15 +40,31 @@ static inline uint64_t sim_cpu_mpidr(unsigned cpu)
 
 enum sim_cpu_model { SIM_CPU_CORTEX_A57, SIM_CPU_MAX };
 
+/* A disk of the machine's. */
+#define SIM_DISKS_MAX  HAL_DISKS_MAX
+#define SIM_DISK_TICKS UINT64_C(50000) /* that each request takes */
+
+struct sim_disk {
+    uint64_t sectors;
+    bool read_only;
+    /* Does what a request asks for, which is on the disk, with `buf` of request->len bytes (none
+     * for a FLUSH). False: the disk failed. As the callbacks of the machine. */
+    bool (*transfer)(void *ctx, const struct hal_disk_request *request, void *buf);
+    void *ctx;
+};
+
 struct sim_machine_config {
     uint64_t ram_size; /* bytes, a multiple of 2 MiB, SIM_IMAGE_SIZE + 2 MiB..SIM_RAM_MAX */
     unsigned nr_cpus;  /* 1..SIM_MAX_CPUS */
     enum sim_cpu_model cpu_model;
-    uint64_t seed; /* of the order in which CPUs take turns, and of RNDR */
-    pa_t dtb;      /* where the caller puts the machine's devicetree: in RAM */
+    uint64_t seed;  /* of the order in which CPUs take turns, and of RNDR */
+    uint64_t epoch; /* seconds since 1970 when the machine is turned on; 0: it has no clock */
+    pa_t dtb;       /* where the caller puts the machine's devicetree: in RAM */
     /* 0, or the CPU in turn changes within core's code too, at one in so many points: calls of the
      * HAL, and atomic accesses of an instrumented core (docs/exploration.md). */
     uint32_t explore;
+    struct sim_disk disk[SIM_DISKS_MAX]; /* [nr_disks] */
+    unsigned nr_disks;
     /* Both are called while the machine runs, on a stack of its own, and must not call back into
      * it. */
     void (*console_write)(void *ctx, const char *text, size_t len);

@@ -9,6 +9,7 @@
 #include "hal-sim/race.h"
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 /* AddressSanitizer's, where it is: frames that a CPU has left for ever are not to be guarded. */
 extern void __asan_unpoison_memory_region(const volatile void *base, size_t size)
@@ -19,13 +20,33 @@ extern void __asan_unpoison_memory_region(const volatile void *base, size_t size
 #define TURN_MAX UINT64_C(20000)
 
 /* SplitMix64: a step of a counter, mixed. */
-uint64_t turns_random(struct sim_machine *machine)
+static uint64_t mix(uint64_t *counter)
 {
-    uint64_t z = machine->random += UINT64_C(0x9e3779b97f4a7c15);
+    uint64_t z = *counter += UINT64_C(0x9e3779b97f4a7c15);
 
     z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
     z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
     return z ^ (z >> 31);
+}
+
+uint64_t turns_random(struct sim_machine *machine)
+{
+    return mix(&machine->random);
+}
+
+/* A sequence of its own: what core takes changes nothing in the order of turns. */
+hv_err hal_entropy(void *out, size_t len)
+{
+    struct sim_machine *machine = sim_machine();
+    char *to = out;
+
+    HV_CHECK(len > 0 && len <= HAL_ENTROPY_MAX);
+    explore_point(__builtin_return_address(0));
+    for (size_t at = 0; at < len; at += sizeof(uint64_t)) {
+        uint64_t value = mix(&machine->entropy);
+        memcpy(to + at, &value, len - at < sizeof(value) ? len - at : sizeof(value));
+    }
+    return HV_OK;
 }
 
 static _Noreturn void cpu_main(void)
@@ -54,6 +75,7 @@ static void start_cpu(struct sim_machine *machine, unsigned index)
 void turns_init(struct sim_machine *machine)
 {
     machine->random = machine->seed;
+    machine->entropy = ~machine->seed;
     for (unsigned cpu = 0; cpu < machine->nr_cpus; cpu++) {
         machine->cpu[cpu].state = SIM_CPU_OFF;
         machine->cpu[cpu].hyp_deadline = HAL_TIMER_NEVER;

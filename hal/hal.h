@@ -167,10 +167,23 @@ HV_MUST_CHECK hv_err hal_irq_enable(uint32_t intid, bool enable);
 uint64_t hal_time_now(void);
 /* Its frequency in Hz, never 0. */
 uint64_t hal_time_hz(void);
+/* Seconds since 1970-01-01 00:00 UTC by the machine's clock, 0 if it has none. After hal_init(). */
+uint64_t hal_wall_time(void);
 #define HAL_TIMER_NEVER UINT64_MAX
 /* Raises the platform's hypervisor timer interrupt on this CPU once the counter reaches `deadline`.
  * One deadline a CPU. */
 void hal_timer_arm(uint64_t deadline);
+
+/* --- Random numbers
+ * ------------------------------------------------------------------------------------------------
+ */
+
+#define HAL_ENTROPY_MAX 64u /* bytes at once */
+/*
+ * Fills `out` with random bytes from the best source that the machine has. HV_ERR_UNSUPPORTED: it
+ * has none, now and always; HV_ERR_BUSY: none delivers now, later one may. After hal_init().
+ */
+HV_MUST_CHECK hv_err hal_entropy(void *out, size_t len);
 
 /* --- Trace
  * --------------------------------------------------------------------------------------------------------
@@ -180,6 +193,45 @@ void hal_timer_arm(uint64_t deadline);
 bool hal_trace_enabled(void);
 /* Takes one record of an exit of this CPU. */
 void hal_trace(const struct trace_record *record);
+
+/* --- Disks
+ * --------------------------------------------------------------------------------------------------------
+ */
+
+#define HAL_DISKS_MAX    4u
+#define HAL_DISK_SECTOR  512u
+#define HAL_DISK_LEN_MAX UINT32_C(0x10000) /* bytes of one request */
+#define HAL_DISK_SLOTS   4u                /* requests that a disk works on at a time */
+
+struct hal_disk_info {
+    uint64_t sectors;
+    uint32_t intid; /* the SPI that says that a request is done: nobody has enabled it yet */
+    bool read_only;
+    bool flush; /* it knows HAL_DISK_FLUSH; one that does not keeps what was written at once */
+};
+
+enum hal_disk_op {
+    HAL_DISK_READ,
+    HAL_DISK_WRITE,
+    HAL_DISK_FLUSH, /* what was written and is done survives a loss of power; no sector, no buffer
+                     */
+};
+
+struct hal_disk_request {
+    enum hal_disk_op op;
+    uint32_t len; /* bytes, 1..HAL_DISK_LEN_MAX whole sectors */
+    uint64_t sector;
+    pa_t buf; /* ordinary memory that hal_phys_map() knows, nobody else's until it is done */
+};
+
+/* How many disks the machine has that the HAL can drive, 0..HAL_DISKS_MAX. */
+unsigned hal_disk_count(void);
+void hal_disk_info(unsigned disk, struct hal_disk_info *out);
+/* Starts a request in a slot of the caller's choice that is free. */
+void hal_disk_submit(unsigned disk, unsigned slot, const struct hal_disk_request *request);
+/* Takes one request that is done: its slot is free again. False if there is none, and then the
+ * disk's interrupt is quiet until there is. *result: HV_OK, or HV_ERR_IO. */
+bool hal_disk_done(unsigned disk, unsigned *slot, hv_err *result);
 
 /* --- The world around
  * ----------------------------------------------------------------------------------------- */

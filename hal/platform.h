@@ -12,6 +12,7 @@
 #define PLATFORM_MAX_RAM      16u
 #define PLATFORM_MAX_RESERVED 32u
 #define PLATFORM_MAX_GICR     8u
+#define PLATFORM_MAX_VIRTIO   32u
 
 struct platform_range {
     uint64_t base;
@@ -32,8 +33,13 @@ struct hal_platform {
     uint32_t gic_maintenance_intid;
     uint32_t timer_hyp_intid;   /* CNTHP */
     uint32_t timer_virt_intid;  /* CNTV, given to guests through hardware-linked list registers */
+    struct platform_range rtc;  /* a PL031; size 0: none found */
     struct platform_range uart; /* size 0: none found */
     uint32_t uart_intid;
+    /* Frames of virtio-mmio devices, in the order of the devicetree; most of them may be empty. */
+    uint32_t nr_virtio;
+    uint32_t virtio_intid[PLATFORM_MAX_VIRTIO];
+    struct platform_range virtio[PLATFORM_MAX_VIRTIO];
     struct platform_range initrd; /* /chosen linux,initrd-start and -end; size 0: none */
     struct platform_range dtb;
     struct platform_range trace; /* for records of exits: whole pages of RAM that are reserved for

@@ -2,7 +2,9 @@
 #include "sim/bundle_make.h"
 #include "boot/bundle.h"
 #include "dev/registry.h"
+#include "sim/bundle_disk.h"
 #include "sim/bundle_source.h"
+#include "sim/bundle_tree.h"
 #include "sim/file_in.h"
 #include <libfdt.h>
 #include <stdio.h>
@@ -15,54 +17,17 @@ _Static_assert(FILE_IN_REASON_MAX <= BUNDLE_MAKE_REASON_MAX, "a file's reason fi
 #define TREE_OVERHEAD 4096u
 #define VM_OVERHEAD   256u
 
+/* All that goes into a bundle; a file that is not open is not there. */
+struct bundle_files {
+    struct file_in kernel;
+    struct file_in initrd;
+    struct bundle_disk disk[SIM_DISK_OPTIONS];
+};
+
 static bool refuse(char *reason, const char *why)
 {
     (void)snprintf(reason, BUNDLE_MAKE_REASON_MAX, "the bundle cannot be made: %s", why);
     return false;
-}
-
-/* libfdt's sequential write: the first error stays, and what follows it does nothing. */
-struct tree {
-    void *fdt;
-    int err;
-};
-
-static void tree_do(struct tree *tree, int err)
-{
-    if (tree->err == 0)
-        tree->err = err;
-}
-
-static void tree_begin(struct tree *tree, const char *name)
-{
-    tree_do(tree, tree->err != 0 ? 0 : fdt_begin_node(tree->fdt, name));
-}
-
-static void tree_end(struct tree *tree)
-{
-    tree_do(tree, tree->err != 0 ? 0 : fdt_end_node(tree->fdt));
-}
-
-static void tree_string(struct tree *tree, const char *name, const char *value)
-{
-    int len = (int)strlen(value) + 1;
-
-    tree_do(tree, tree->err != 0 ? 0 : fdt_property(tree->fdt, name, value, len));
-}
-
-/* A property with the file's bytes, read straight to its place. */
-static bool tree_file(struct tree *tree, const char *name, struct file_in *file, char *reason)
-{
-    void *place = NULL;
-
-    if (tree->err == 0)
-        tree_do(tree, fdt_property_placeholder(tree->fdt, name, (int)file->size, &place));
-    return tree->err != 0 || file_in_read(file, place, reason);
-}
-
-static void tree_u32(struct tree *tree, const char *name, uint32_t value)
-{
-    tree_do(tree, tree->err != 0 ? 0 : fdt_property_u32(tree->fdt, name, value));
 }
 
 /* One VM has the name that it always had; of several each has its number. */
@@ -76,32 +41,36 @@ static void vm_name(const struct sim_options *options, unsigned index, char name
 
 /* The first VM has the images, and the others take them from it. */
 static bool write_images(struct tree *tree, const struct sim_options *options, unsigned index,
-                         struct file_in *kernel, struct file_in *initrd, char *reason)
+                         struct bundle_files *files, char *reason)
 {
     char first[VM_NAME_MAX];
 
     if (index == 0)
-        return tree_file(tree, "kernel", kernel, reason) &&
-               (initrd == NULL || tree_file(tree, "initrd", initrd, reason));
+        return tree_file(tree, options->firmware != NULL ? "firmware" : "kernel", &files->kernel,
+                         reason) &&
+               (files->initrd.fd < 0 || tree_file(tree, "initrd", &files->initrd, reason));
     vm_name(options, 0, first);
     tree_string(tree, "images-of", first);
     return true;
 }
 
 static bool write_vm(struct tree *tree, const struct sim_options *options, unsigned index,
-                     struct file_in *kernel, struct file_in *initrd, char *reason)
+                     struct bundle_files *files, char *reason)
 {
+    char first[VM_NAME_MAX];
     char name[VM_NAME_MAX];
 
     vm_name(options, index, name);
     tree_begin(tree, name);
     tree_string(tree, "compatible", "halcyon,vm");
-    tree_do(tree, tree->err != 0 ? 0 : fdt_property_u64(tree->fdt, "memory-size", options->memory));
+    tree_u64(tree, "memory-size", options->memory);
     tree_u32(tree, "vcpus", options->smp);
     if (options->nr_weights != 0)
         tree_u32(tree, "weight", options->weights[index]);
     tree_string(tree, "bootargs", options->append);
-    if (!write_images(tree, options, index, kernel, initrd, reason))
+    vm_name(options, 0, first);
+    if (!write_images(tree, options, index, files, reason) ||
+        !bundle_disks_write(tree, options, index == 0 ? NULL : first, files->disk, reason))
         return false;
     tree_end(tree);
     return true;
@@ -122,7 +91,7 @@ static void write_settings(struct tree *tree, const struct sim_options *options)
 }
 
 static bool write_tree(struct bundle_blob *out, const struct sim_options *options,
-                       struct file_in *kernel, struct file_in *initrd, char *reason)
+                       struct bundle_files *files, char *reason)
 {
     struct tree tree = {out->data, 0};
 
@@ -133,7 +102,7 @@ static bool write_tree(struct bundle_blob *out, const struct sim_options *option
     write_settings(&tree, options);
     tree_begin(&tree, "vms");
     for (unsigned i = 0; i < options->vms; i++)
-        if (!write_vm(&tree, options, i, kernel, initrd, reason))
+        if (!write_vm(&tree, options, i, files, reason))
             return false;
     tree_end(&tree);
     tree_end(&tree);
@@ -144,40 +113,47 @@ static bool write_tree(struct bundle_blob *out, const struct sim_options *option
     return true;
 }
 
-static bool make(const struct sim_options *options, struct bundle_blob *out, struct file_in *kernel,
-                 struct file_in *initrd, char *reason)
+static bool make(const struct sim_options *options, struct bundle_blob *out,
+                 struct bundle_files *files, char *reason)
 {
-    uint64_t size = TREE_OVERHEAD + kernel->size + (initrd != NULL ? initrd->size : 0) +
+    uint64_t disks = bundle_disks_size(options, files->disk);
+    uint64_t size = TREE_OVERHEAD + files->kernel.size + files->initrd.size + disks +
                     options->vms * (VM_OVERHEAD + strlen(options->append)) +
                     (options->log != NULL ? strlen(options->log) : 0);
 
     if (size > BUNDLE_MAKE_LIMIT)
-        return refuse(reason, "kernel and initrd together have more than 1 GiB");
+        return refuse(reason, disks == 0
+                                  ? "kernel and initrd together have more than 1 GiB"
+                                  : "kernel, initrd and disks together have more than 1 GiB");
     *out = (struct bundle_blob){malloc((size_t)size), (size_t)size};
     if (out->data == NULL)
         return refuse(reason, "no memory");
-    if (write_tree(out, options, kernel, initrd, reason))
+    if (write_tree(out, options, files, reason))
         return true;
     bundle_free(out);
     return false;
 }
 
+static bool open_files(const struct sim_options *options, struct bundle_files *files, char *reason)
+{
+    return file_in_open(&files->kernel, options->kernel, BUNDLE_MAKE_LIMIT, reason) &&
+           (options->initrd == NULL ||
+            file_in_open(&files->initrd, options->initrd, BUNDLE_MAKE_LIMIT, reason)) &&
+           bundle_disks_open(options, files->disk, reason);
+}
+
 bool bundle_make(const struct sim_options *options, struct bundle_blob *out, char *reason)
 {
-    struct file_in kernel;
-    struct file_in initrd;
+    struct bundle_files files = {.kernel = {.fd = -1}, .initrd = {.fd = -1}};
     bool done;
 
-    if (!file_in_open(&kernel, options->kernel, BUNDLE_MAKE_LIMIT, reason))
-        return false;
-    if (options->initrd == NULL) {
-        done = make(options, out, &kernel, NULL, reason);
-    } else {
-        done = file_in_open(&initrd, options->initrd, BUNDLE_MAKE_LIMIT, reason) &&
-               make(options, out, &kernel, &initrd, reason);
-        file_in_close(&initrd);
-    }
-    file_in_close(&kernel);
+    for (unsigned i = 0; i < SIM_DISK_OPTIONS; i++)
+        files.disk[i].file.fd = -1;
+    done = open_files(options, &files, reason) && make(options, out, &files, reason);
+    file_in_close(&files.kernel);
+    file_in_close(&files.initrd);
+    for (unsigned i = 0; i < SIM_DISK_OPTIONS; i++)
+        file_in_close(&files.disk[i].file);
     return done;
 }
 
@@ -215,8 +191,10 @@ void bundle_facts(const struct bundle_blob *blob, struct bundle_facts *out)
     if (bundle_parse(blob->data, blob->size, &dev_registry, &config, reason) != HV_OK)
         return;
     out->escapes = !config.no_escape;
-    for (uint32_t i = 0; i < config.nr_vms; i++)
-        out->memory = config.vm[i].memory > UINT64_MAX - out->memory
-                          ? UINT64_MAX
-                          : out->memory + config.vm[i].memory;
+    for (uint32_t i = 0; i < config.nr_vms; i++) {
+        uint64_t memory = bundle_disks_memory(&config.vm[i]);
+        memory =
+            config.vm[i].memory > UINT64_MAX - memory ? UINT64_MAX : config.vm[i].memory + memory;
+        out->memory = memory > UINT64_MAX - out->memory ? UINT64_MAX : out->memory + memory;
+    }
 }

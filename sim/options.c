@@ -34,10 +34,11 @@ static const struct option_row {
     } take;
 } option_rows[OPT_BUNDLE] = {
     [OPT_KERNEL] = {"kernel", TEXT(kernel)},
+    [OPT_FIRMWARE] = {"firmware", TEXT(firmware)},
     [OPT_BUNDLE_NAMED] = {"bundle", TEXT(bundle)},
     [OPT_INITRD] = {"initrd", TEXT(initrd)},
     [OPT_APPEND] = {"append", TEXT(append)},
-    [OPT_DISK] = {"disk", CALL(options_refuse_disk)},
+    [OPT_DISK] = {"disk", CALL(options_set_disk)},
     [OPT_SMP] = {"smp", CALL(options_set_smp)},
     [OPT_VMS] = {"vms", CALL(options_set_vms)},
     [OPT_WEIGHTS] = {"weights", CALL(options_set_weights)},
@@ -49,6 +50,7 @@ static const struct option_row {
     [OPT_CPU] = {"cpu", CALL(options_set_cpu)},
     [OPT_MACHINE_MEMORY] = {"machine-memory", CALL(options_set_machine_memory)},
     [OPT_SEED] = {"seed", CALL(options_set_seed)},
+    [OPT_EPOCH] = {"epoch", CALL(options_set_epoch)},
     [OPT_MAX_INSNS] = {"max-insns", CALL(options_set_max_insns)},
     [OPT_TRACE] = {"trace", TEXT(trace)},
     [OPT_STATS] = {"stats", FLAG(stats)},
@@ -151,6 +153,7 @@ bool options_parse(int argc, char *argv[], struct sim_options *out, char *messag
                                 .vms = 1,
                                 .pcpus = 1,
                                 .seed = 1,
+                                .epoch = SIM_EPOCH,
                                 .max_insns = UINT64_MAX,
                                 .snapshot_at = UINT64_MAX};
     if (argc < 1)

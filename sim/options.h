@@ -15,6 +15,18 @@
 #define SIM_CONTROL_MAX 1024u /* --control commands */
 #define SIM_CONTROL_LEN 80u   /* characters of one: what core's command line holds */
 
+#define SIM_DISK_OPTIONS  8u
+#define SIM_DISK_FILE_MAX 4096u /* longest name of a disk's file, with the terminator */
+
+/* A disk of the first VM, or of all of them if it is in memory. */
+struct sim_disk_option {
+    const char *file;  /* not terminated: */
+    unsigned file_len; /* 0: none, it is blank */
+    bool read_only;
+    bool ram;      /* in memory: what the guest writes is gone at the end */
+    uint64_t size; /* bytes; 0: as the file */
+};
+
 enum sim_action { SIM_ACTION_RUN, SIM_ACTION_WRITE_BUNDLE, SIM_ACTION_HELP, SIM_ACTION_VERSION };
 
 /* A command for the hypervisor, as if typed after Ctrl-A c. */
@@ -27,12 +39,16 @@ struct sim_control {
 /* Strings are argv's own; NULL: not given. */
 struct sim_options {
     enum sim_action action;
-    /* Exactly one of kernel, bundle and restore, but for HELP and VERSION. */
+    /* Exactly one of kernel, bundle and restore, but for HELP and VERSION. `firmware`: what stands
+     * in the kernel's place, and is `kernel` too. */
     const char *kernel;
+    const char *firmware;
     const char *bundle;
     const char *restore;
     const char *initrd;
     const char *append; /* never NULL */
+    unsigned nr_disks;
+    struct sim_disk_option disk[SIM_DISK_OPTIONS];
     const char *log;
     const char *console; /* /halcyon console */
     uint64_t memory;     /* of each VM made from --kernel: a multiple of 4 KiB, from 1 MiB on */
@@ -45,6 +61,7 @@ struct sim_options {
     unsigned pcpus;               /* 1..SIM_MAX_CPUS */
     enum sim_cpu_model cpu;
     uint64_t seed;
+    uint64_t epoch;     /* seconds since 1970 when the machine is turned on; 0: it has no clock */
     uint64_t max_insns; /* UINT64_MAX: no limit */
     const char *trace;
     const char *record;

@@ -8,6 +8,7 @@
 
 enum option_id {
     OPT_KERNEL,
+    OPT_FIRMWARE,
     OPT_BUNDLE_NAMED,
     OPT_INITRD,
     OPT_APPEND,
@@ -23,6 +24,7 @@ enum option_id {
     OPT_CPU,
     OPT_MACHINE_MEMORY,
     OPT_SEED,
+    OPT_EPOCH,
     OPT_MAX_INSNS,
     OPT_TRACE,
     OPT_STATS,
@@ -61,6 +63,13 @@ const char *options_name(int id);
 /* Whether the options that were given go with each other, and lack none. */
 bool options_check_relations(struct options_parse *p);
 
+/* The same for --disk. */
+bool options_check_disks(struct options_parse *p);
+/* A size as QEMU's -m takes it: a number without a unit is in MiB. Refused with `name`. */
+bool options_take_size(struct options_parse *p, const char *name, const char *text, uint64_t *out);
+/* The name of the disk's file, terminated. */
+void options_disk_path(const struct sim_disk_option *disk, char path[SIM_DISK_FILE_MAX]);
+
 /* Take the value of one option; false: refused. */
 bool options_set_smp(struct options_parse *p, const char *text);
 bool options_set_vms(struct options_parse *p, const char *text);
@@ -69,11 +78,12 @@ bool options_set_vmids(struct options_parse *p, const char *text);
 bool options_set_console(struct options_parse *p, const char *text);
 bool options_set_memory(struct options_parse *p, const char *text);
 bool options_set_log(struct options_parse *p, const char *text);
-bool options_refuse_disk(struct options_parse *p, const char *text);
+bool options_set_disk(struct options_parse *p, const char *text);
 bool options_set_pcpus(struct options_parse *p, const char *text);
 bool options_set_cpu(struct options_parse *p, const char *text);
 bool options_set_machine_memory(struct options_parse *p, const char *text);
 bool options_set_seed(struct options_parse *p, const char *text);
+bool options_set_epoch(struct options_parse *p, const char *text);
 bool options_set_max_insns(struct options_parse *p, const char *text);
 bool options_set_snapshot_at(struct options_parse *p, const char *text);
 bool options_set_snapshot_on(struct options_parse *p, const char *text);

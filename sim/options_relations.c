@@ -14,6 +14,10 @@ static const struct relation_row {
     uint8_t other;
     const char *words;
 } relation_rows[] = {
+    {OPT_FIRMWARE, EXCLUDES, OPT_KERNEL, "firmware finds its own kernel: give one of the two"},
+    {OPT_FIRMWARE, EXCLUDES, OPT_INITRD, "firmware finds its own initrd: leave it out"},
+    {OPT_FIRMWARE, EXCLUDES, OPT_BUNDLE, "in a bundle it is `firmware`: give one of the two"},
+    {OPT_FIRMWARE, EXCLUDES, OPT_RESTORE, "a snapshot holds everything: leave --firmware out"},
     {OPT_KERNEL, EXCLUDES, OPT_BUNDLE, "a bundle has its own kernel: give one of the two"},
     {OPT_KERNEL, EXCLUDES, OPT_RESTORE, "a snapshot holds everything: leave --kernel out"},
     {OPT_BUNDLE, EXCLUDES, OPT_RESTORE, "a snapshot holds everything: leave the bundle out"},
@@ -34,6 +38,7 @@ static const struct relation_row {
     {OPT_MACHINE_MEMORY, EXCLUDES, OPT_RESTORE,
      "the snapshot says how much there is: leave it out"},
     {OPT_SEED, EXCLUDES, OPT_RESTORE, "the snapshot goes on with its own seed: leave it out"},
+    {OPT_EPOCH, EXCLUDES, OPT_RESTORE, "the snapshot goes on with its own time: leave it out"},
     {OPT_RECORD, EXCLUDES, OPT_REPLAY, "a replay has no new input to record: leave one out"},
     {OPT_INPUT_ON, EXCLUDES, OPT_NO_INPUT, "there is no input to wait with: leave one out"},
     {OPT_INPUT_ON, EXCLUDES, OPT_REPLAY, "the recording says when input comes: leave one out"},
@@ -108,14 +113,13 @@ static bool check_counts(struct options_parse *p)
     return true;
 }
 
-bool options_check_relations(struct options_parse *p)
+/* The first row that is broken, of those that are about --firmware or about anything else. */
+static bool check_rows(struct options_parse *p, bool firmware)
 {
-    if (!p->given[OPT_KERNEL] && !p->given[OPT_BUNDLE] && !p->given[OPT_RESTORE])
-        return options_refuse(
-            p, "nothing to run: give --kernel F, a BUNDLE or --restore F; see --help");
     for (size_t i = 0; i < ARRAY_LEN(relation_rows); i++) {
         const struct relation_row *row = &relation_rows[i];
-        if (!p->given[row->option] || p->given[row->other] == (row->relation == NEEDS))
+        if ((row->option == OPT_FIRMWARE) != firmware || !p->given[row->option] ||
+            p->given[row->other] == (row->relation == NEEDS))
             continue;
         if (row->option == OPT_BUNDLE)
             return options_refuse(p, "BUNDLE with --%s: %s", options_name(row->other), row->words);
@@ -126,5 +130,20 @@ bool options_check_relations(struct options_parse *p)
                               row->other == OPT_BUNDLE ? "a BUNDLE" : options_name(row->other),
                               row->words);
     }
-    return check_counts(p) && check_files(p);
+    return true;
+}
+
+bool options_check_relations(struct options_parse *p)
+{
+    if (!check_rows(p, true))
+        return false;
+    /* To all else it is what is to run. */
+    if (p->given[OPT_FIRMWARE]) {
+        p->given[OPT_KERNEL] = true;
+        p->out->kernel = p->out->firmware;
+    }
+    if (!p->given[OPT_KERNEL] && !p->given[OPT_BUNDLE] && !p->given[OPT_RESTORE])
+        return options_refuse(
+            p, "nothing to run: give --kernel F, a BUNDLE or --restore F; see --help");
+    return check_rows(p, false) && check_counts(p) && options_check_disks(p) && check_files(p);
 }

@@ -68,8 +68,7 @@ static bool take_count(struct options_parse *p, const char *name, const char *te
     return true;
 }
 
-/* As QEMU's -m: a number without a unit is in MiB. */
-static bool take_size(struct options_parse *p, const char *name, const char *text, uint64_t *out)
+bool options_take_size(struct options_parse *p, const char *name, const char *text, uint64_t *out)
 {
     static const char units[] = "bkmgt";
     const char *end = text + strlen(text);
@@ -95,7 +94,7 @@ bool options_set_memory(struct options_parse *p, const char *text)
 {
     uint64_t *memory = &p->out->memory;
 
-    if (!take_size(p, "memory", text, memory))
+    if (!options_take_size(p, "memory", text, memory))
         return false;
     if (*memory < VM_MIN_MEMORY || *memory > SIM_RAM_MAX || *memory % KIB(4) != 0)
         return options_refuse(p, "--memory %s: must be from 1M to %lluG, in steps of 4K", text,
@@ -107,7 +106,7 @@ bool options_set_machine_memory(struct options_parse *p, const char *text)
 {
     uint64_t *memory = &p->out->machine_memory;
 
-    if (!take_size(p, "machine-memory", text, memory))
+    if (!options_take_size(p, "machine-memory", text, memory))
         return false;
     if (*memory < SIM_IMAGE_SIZE + MIB(2) || *memory > SIM_RAM_MAX || *memory % MIB(2) != 0)
         return options_refuse(p, "--machine-memory %s: must be from %lluM to %lluG, in steps of 2M",
@@ -145,6 +144,15 @@ bool options_set_cpu(struct options_parse *p, const char *text)
 bool options_set_seed(struct options_parse *p, const char *text)
 {
     return take_number(p, "seed", text, &p->out->seed);
+}
+
+bool options_set_epoch(struct options_parse *p, const char *text)
+{
+    if (!take_number(p, "epoch", text, &p->out->epoch))
+        return false;
+    return p->out->epoch <= UINT32_MAX ||
+           options_refuse(p, "--epoch %llu: a PL031 counts seconds up to 4294967295",
+                          (unsigned long long)p->out->epoch);
 }
 
 bool options_set_max_insns(struct options_parse *p, const char *text)
@@ -271,12 +279,4 @@ bool options_set_log(struct options_parse *p, const char *text)
             text);
     p->out->log = text;
     return true;
-}
-
-bool options_refuse_disk(struct options_parse *p, const char *text)
-{
-    (void)text;
-    return options_refuse(
-        p, "--disk: there is no disk device yet (no virtio-blk); leave it out, and put "
-           "what the guest needs into --initrd");
 }

@@ -206,6 +206,7 @@ static void discard(struct program *p)
     trace_writer_discard(p->run.tracer.writer);
     if (p->run.machine != NULL)
         sim_machine_destroy(p->run.machine);
+    disk_files_close(&p->run.disks);
 }
 
 static double host_seconds(void)

@@ -343,8 +343,8 @@ bool record_matches(const struct record_reader *reader, const struct record_iden
         return false;
     if (memcmp(then->start, identity->start, sizeof(then->start)) != 0) {
         snprintf(reason, RECORD_REASON_MAX,
-                 "the recording was made with another kernel, initrd, command line, bundle or "
-                 "snapshot than this run has");
+                 "the recording was made with another kernel, initrd, command line, bundle, epoch "
+                 "or snapshot than this run has");
         return false;
     }
     return true;

@@ -22,8 +22,8 @@
  */
 struct record_identity {
     uint8_t build[SIM_BUILD_ID_SIZE];
-    uint8_t start[RECORD_DIGEST_SIZE]; /* of the bundle and the machine's devicetree, or of the
-                                          snapshot that the run started from */
+    uint8_t start[RECORD_DIGEST_SIZE]; /* of the bundle, the machine's devicetree and its epoch, or
+                                          of the snapshot that the run started from */
     uint64_t seed;
     uint64_t ram_size;
     uint64_t start_time; /* of the machine's clock; not 0 after a restore */

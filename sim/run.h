@@ -8,6 +8,7 @@
 
 #include "hal-sim/machine.h"
 #include "sim/console.h"
+#include "sim/disk_file.h"
 #include "sim/input.h"
 #include "sim/record.h"
 #include "sim/tracer.h"
@@ -43,6 +44,7 @@ struct sim_run {
     struct sim_console console;
     struct tracer tracer;
     struct sim_input input;
+    struct disk_files disks;
     struct record_identity origin; /* of the run from its very start, also if it was restored */
     uint64_t max_insns;
     const char *snapshot;  /* NULL: none is made */

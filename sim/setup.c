@@ -14,6 +14,7 @@ _Static_assert(SETUP_REASON_MAX >= BUNDLE_MAKE_REASON_MAX, "a reason fits");
 _Static_assert(SETUP_REASON_MAX >= MACHINE_DTB_REASON_MAX, "a reason fits");
 _Static_assert(SETUP_REASON_MAX >= SNAPSHOT_REASON_MAX, "a reason fits");
 _Static_assert(SETUP_REASON_MAX >= SIM_REASON_MAX, "a reason fits");
+_Static_assert(SETUP_REASON_MAX >= DISK_FILE_REASON_MAX, "a reason fits");
 
 /* RAM: core's image, the devicetree, the bundle, and what is free. */
 #define DTB_OFFSET    SIM_IMAGE_SIZE
@@ -77,6 +78,12 @@ static void put_digest(const void *data, size_t size, uint8_t out[RECORD_DIGEST_
     memcpy(out, canonical.digest, RECORD_DIGEST_SIZE);
 }
 
+static void put_u64(uint8_t out[RECORD_DIGEST_SIZE], uint64_t value)
+{
+    for (unsigned i = 0; i < 8; i++)
+        out[i] = (uint8_t)(value >> (8 * i));
+}
+
 static void identify(const struct sim_run *run, struct record_identity *out)
 {
     memset(out, 0, sizeof(*out)); /* the padding too: it goes into snapshots */
@@ -98,7 +105,9 @@ static bool load(struct sim_run *run, const struct sim_options *options,
                                             .initrd = SIM_RAM_BASE + BUNDLE_OFFSET,
                                             .initrd_size = bundle->size,
                                             .seed = options->seed};
-    uint8_t digests[2][RECORD_DIGEST_SIZE];
+    uint8_t digests[4][RECORD_DIGEST_SIZE] = {{0}};
+    /* It takes its time: only where a recording is to say what it began with. */
+    bool disks = run->disks.count != 0 && (options->record != NULL || options->replay != NULL);
     void *dtb = sim_machine_ram(run->machine, run->config.dtb, MACHINE_DTB_SIZE);
     void *initrd = sim_machine_ram(run->machine, pa(facts.initrd), bundle->size);
 
@@ -110,7 +119,10 @@ static bool load(struct sim_run *run, const struct sim_options *options,
     identify(run, identity);
     put_digest(dtb, MACHINE_DTB_SIZE, digests[0]);
     put_digest(initrd, bundle->size, digests[1]);
-    put_digest(digests, sizeof(digests), identity->start);
+    put_u64(digests[2], run->config.epoch);
+    if (disks && !disk_files_digest(&run->disks, digests[3], reason))
+        return false;
+    put_digest(digests, (disks ? 4 : 3) * sizeof(digests[0]), identity->start);
     run->origin = *identity;
     return true;
 }
@@ -133,9 +145,12 @@ static bool create(struct sim_run *run, const struct sim_options *options,
     if (!commands_arrive(run, options, reason) ||
         !choose_memory(options, bundle, &facts, &run->config.ram_size, reason))
         return false;
+    if (!disk_files_open(&run->disks, options, &run->config, reason))
+        return false;
     run->config.nr_cpus = options->pcpus;
     run->config.cpu_model = options->cpu;
     run->config.seed = options->seed;
+    run->config.epoch = options->epoch;
     run->config.dtb = pa(SIM_RAM_BASE + DTB_OFFSET);
     run->machine = sim_machine_create(&run->config, reason);
     if (run->machine == NULL)

@@ -21,7 +21,13 @@
 
 #define MACHINE_UART_BASE UINT64_C(0x09000000)
 #define MACHINE_UART_SIZE UINT64_C(0x00001000)
-#define MACHINE_UART_HZ   UINT32_C(24000000)
+#define MACHINE_UART_HZ   UINT32_C(24000000) /* apb_pclk, as of the other PrimeCells */
+
+#define MACHINE_RTC_BASE UINT64_C(0x09010000)
+#define MACHINE_RTC_SIZE UINT64_C(0x00001000)
+
+#define MACHINE_GPIO_BASE UINT64_C(0x09030000)
+#define MACHINE_GPIO_SIZE UINT64_C(0x00001000)
 
 /* Transport n of virtio-mmio is at n strides, with the interrupt n further on. */
 #define MACHINE_VIRTIO_BASE   UINT64_C(0x0a000000)
@@ -36,6 +42,8 @@
 #define MACHINE_INTID_PTIMER UINT32_C(30)
 #define MACHINE_INTID_VTIMER UINT32_C(27)
 #define MACHINE_INTID_UART   UINT32_C(33)
+#define MACHINE_INTID_RTC    UINT32_C(34)
+#define MACHINE_INTID_GPIO   UINT32_C(39)
 #define MACHINE_INTID_VIRTIO UINT32_C(48) /* of transport 0 */
 
 /* SPIs that the guest's distributor implements if its configuration does not say, as QEMU's virt,

@@ -31,6 +31,8 @@ const char *hv_err_str(hv_err err)
         return "malformed data";
     case HV_ERR_STATE:
         return "not possible in this state";
+    case HV_ERR_IO:
+        return "input/output error";
     }
     return "unknown error";
 }

@@ -22,6 +22,7 @@ typedef enum hv_err {
     HV_ERR_UNSUPPORTED = -10, /* well-formed, but this system does not have it */
     HV_ERR_FORMAT = -11,      /* malformed data: devicetree, bundle, image */
     HV_ERR_STATE = -12,       /* not in this state of the object */
+    HV_ERR_IO = -13,          /* a device of the machine's failed */
 } hv_err;
 
 /* A short lower-case phrase for `err`; "unknown error" for a value outside the enum. Never NULL. */

@@ -19,7 +19,8 @@ enum lock_rank {
     LOCK_RANK_REGISTRY = 1,
     LOCK_RANK_VM,
     LOCK_RANK_ITS,    /* held while guest memory is read, which takes s2 */
-    LOCK_RANK_VIRTIO, /* a virtio device: guest memory and the vGIC are used under it */
+    LOCK_RANK_VIRTIO, /* a device: guest memory, the vGIC and timers are used under it */
+    LOCK_RANK_FLASH,  /* held while what it shows is mapped and unmapped, which takes s2 */
     LOCK_RANK_S2,
     LOCK_RANK_VCPU,
     LOCK_RANK_VGIC,

@@ -3,11 +3,11 @@
 #include "base/fmt.h"
 
 static const char *const rank_name[] = {
-    [LOCK_RANK_REGISTRY] = "registry", [LOCK_RANK_VM] = "vm",           [LOCK_RANK_ITS] = "its",
-    [LOCK_RANK_VIRTIO] = "virtio",     [LOCK_RANK_S2] = "s2",           [LOCK_RANK_VCPU] = "vcpu",
-    [LOCK_RANK_VGIC] = "vgic",         [LOCK_RANK_DEV] = "dev",         [LOCK_RANK_SCHED] = "sched",
-    [LOCK_RANK_TIMER] = "timer",       [LOCK_RANK_VMID] = "vmid",       [LOCK_RANK_POOL] = "pool",
-    [LOCK_RANK_LOG] = "log",           [LOCK_RANK_CONSOLE] = "console",
+    [LOCK_RANK_REGISTRY] = "registry", [LOCK_RANK_VM] = "vm",       [LOCK_RANK_ITS] = "its",
+    [LOCK_RANK_VIRTIO] = "virtio",     [LOCK_RANK_FLASH] = "flash", [LOCK_RANK_S2] = "s2",
+    [LOCK_RANK_VCPU] = "vcpu",         [LOCK_RANK_VGIC] = "vgic",   [LOCK_RANK_DEV] = "dev",
+    [LOCK_RANK_SCHED] = "sched",       [LOCK_RANK_TIMER] = "timer", [LOCK_RANK_VMID] = "vmid",
+    [LOCK_RANK_POOL] = "pool",         [LOCK_RANK_LOG] = "log",     [LOCK_RANK_CONSOLE] = "console",
 };
 
 const char *lock_rank_name(uint32_t rank)

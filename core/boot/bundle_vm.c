@@ -59,6 +59,17 @@ static hv_err read_kernel(struct bundle_parser *p, const struct bundle_prop *pro
     return bundle_get_blob(p, prop, &((struct vm_node *)target)->vm->kernel);
 }
 
+static hv_err read_firmware(struct bundle_parser *p, const struct bundle_prop *prop, void *target)
+{
+    struct vm_blob *firmware = &((struct vm_node *)target)->vm->firmware;
+    hv_err err = bundle_get_blob(p, prop, firmware);
+
+    if (err == HV_OK && firmware->size > MACHINE_FLASH_SIZE / 2)
+        return bundle_refuse(p, HV_ERR_RANGE, "%s: more than a bank of flash holds, 64 MiB",
+                             prop->text);
+    return err;
+}
+
 static hv_err read_initrd(struct bundle_parser *p, const struct bundle_prop *prop, void *target)
 {
     return bundle_get_blob(p, prop, &((struct vm_node *)target)->vm->initrd);
@@ -132,6 +143,7 @@ static const struct bundle_row vm_rows[] = {
     {"vcpus", false, read_vcpus},
     {"bootargs", false, read_bootargs},
     {"kernel", false, read_kernel},
+    {"firmware", false, read_firmware},
     {"initrd", false, read_initrd},
     {"kernel-address", false, read_kernel_address},
     {"initrd-address", false, read_initrd_address},
@@ -162,8 +174,8 @@ static hv_err share_images(struct bundle_parser *p, const struct vm_node *node)
     struct vm_config *vm = node->vm;
     char text[BUNDLE_TEXT_MAX];
 
-    if (vm->kernel.size != 0 || vm->initrd.size != 0 || vm->has_kernel_address ||
-        vm->has_initrd_address)
+    if (vm->kernel.size != 0 || vm->initrd.size != 0 || vm->firmware.size != 0 ||
+        vm->has_kernel_address || vm->has_initrd_address)
         return bundle_refuse(p, HV_ERR_FORMAT, "images-of: there are images or addresses too");
     if (other == NULL)
         return bundle_refuse(
@@ -171,6 +183,7 @@ static hv_err share_images(struct bundle_parser *p, const struct vm_node *node)
             log_escape(text, sizeof(text), node->images_of, strlen(node->images_of)));
     vm->kernel = other->kernel;
     vm->initrd = other->initrd;
+    vm->firmware = other->firmware;
     vm->has_kernel_address = other->has_kernel_address;
     vm->has_initrd_address = other->has_initrd_address;
     vm->kernel_address = other->kernel_address;
@@ -178,10 +191,22 @@ static hv_err share_images(struct bundle_parser *p, const struct vm_node *node)
     return HV_OK;
 }
 
+/* It finds its kernel itself. */
+static hv_err check_firmware(struct bundle_parser *p, const struct vm_config *vm)
+{
+    if (vm->kernel.size != 0 || vm->has_kernel_address)
+        return bundle_refuse(p, HV_ERR_FORMAT, "firmware: there is a kernel, too");
+    if (vm->initrd.size != 0 || vm->has_initrd_address)
+        return bundle_refuse(p, HV_ERR_FORMAT, "firmware: there is an initrd, too");
+    return HV_OK;
+}
+
 static hv_err finish_images(struct bundle_parser *p, const struct vm_node *node)
 {
     if (node->images_of != NULL)
         return share_images(p, node);
+    if (node->vm->firmware.size != 0)
+        return check_firmware(p, node->vm);
     if (node->vm->kernel.size == 0)
         return bundle_refuse(p, HV_ERR_FORMAT, "kernel: missing");
     if (node->vm->has_initrd_address && node->vm->initrd.size == 0)

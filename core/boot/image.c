@@ -252,6 +252,8 @@ hv_err image_layout(const struct vm_config *config, struct image_layout *out,
 
     *out = (struct image_layout){0};
     reason[0] = '\0';
+    if (config->firmware.size != 0)
+        return place_dtb(&plan, true, out);
     if (config->kernel.size == 0)
         return refuse(&plan, HV_ERR_FORMAT, "kernel: missing or empty");
     err = read_header(&plan, &kernel);
@@ -266,6 +268,21 @@ hv_err image_layout(const struct vm_config *config, struct image_layout *out,
 
 /* --- Loading --- */
 
+/* guest_mem_write(), between whose pieces others have their turn. */
+static hv_err load_file(struct vm *vm, uint64_t at, const struct vm_blob *file)
+{
+    const unsigned char *data = file->data;
+    hv_err err = HV_OK;
+
+    for (uint64_t done = 0; err == HV_OK && done < file->size; done += HV_PIECE) {
+        uint64_t left = file->size - done;
+        uint64_t len = left < HV_PIECE ? left : HV_PIECE;
+        err = guest_mem_write(&vm->s2, ipa(at + done), data + done, len);
+        hv_worked(vm->hv, len);
+    }
+    return err;
+}
+
 /* The instruction caches may hold what the memory held before: for each mapping that the range
  * touches. */
 static hv_err sync_instructions(struct vm *vm, uint64_t at, uint64_t size)
@@ -279,10 +296,13 @@ static hv_err sync_instructions(struct vm *vm, uint64_t at, uint64_t size)
             return err;
         uint64_t inside = at - mapping.ipa.v;
         uint64_t len = mapping.size - inside < end - at ? mapping.size - inside : end - at;
+        if (len > HV_PIECE)
+            len = HV_PIECE;
         void *ptr = hal_phys_map(pa_add(mapping.pa, inside), len);
         HV_CHECK(ptr != NULL);
         hal_cache_op(ptr, len, HAL_CACHE_SYNC_ICACHE);
         hal_phys_unmap(ptr, len);
+        hv_worked(vm->hv, len);
         at += len;
     }
     return HV_OK;
@@ -311,12 +331,10 @@ static hv_err load_dtb(struct vm *vm, const struct image_layout *layout)
 hv_err image_load(struct vm *vm, const struct image_layout *layout)
 {
     const struct vm_config *config = vm->config;
-    hv_err err = guest_mem_write(&vm->s2, ipa(layout->kernel), config->kernel.data,
-                                 layout->kernel_file_size);
+    hv_err err = load_file(vm, layout->kernel, &config->kernel);
 
     if (err == HV_OK && layout->initrd_size != 0)
-        err =
-            guest_mem_write(&vm->s2, ipa(layout->initrd), config->initrd.data, layout->initrd_size);
+        err = load_file(vm, layout->initrd, &config->initrd);
     if (err == HV_OK)
         err = load_dtb(vm, layout);
     if (err == HV_OK)

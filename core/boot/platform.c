@@ -4,6 +4,8 @@
 #include "base/bits.h"
 #include "base/fmt.h"
 #include "boot/fdt_util.h"
+#include "boot/platform_rtc.h"
+#include "boot/platform_virtio.h"
 #include "hal/hal.h"
 #include <libfdt.h>
 #include <stdarg.h>
@@ -466,9 +468,13 @@ hv_err platform_discover(const void *fdt, size_t size, uint64_t boot_mpidr,
     if (err == HV_OK)
         err = find_uart(&d);
     if (err == HV_OK)
+        platform_find_rtc(fdt, out);
+    if (err == HV_OK)
         err = find_initrd(&d);
     if (err == HV_OK)
         err = find_trace(&d);
+    if (err == HV_OK)
+        platform_find_virtio(fdt, d.gic, out);
     find_seed(&d);
     return err;
 }

@@ -1,17 +1,21 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
-/*
- * What stands where QEMU's virt has its flash: erased, write-protected banks. Every byte reads as
- * ones and writes change nothing, so that firmware which looks for its saved settings finds none
- * instead of an abort. It answers no command of the Common Flash Interface and is not in the
- * devicetree.
- */
+/* The flash that every VM has: the chips (dev/cfi_flash.h) before what they hold
+ * (dev/flash_store.h), by the VM's configuration. */
 #ifndef DEV_FLASH_H
 #define DEV_FLASH_H
 
-#include "arch/mmio.h"
-#include <stdbool.h>
+#include "dev/registry.h"
 
-/* As mmio_access_fn; every size and alignment. */
-bool flash_access(void *dev, struct mmio_access *access);
+#define FLASH_NR_PROPS 1u
+
+/* What the bundle may say of it. */
+extern const struct dev_prop flash_props[FLASH_NR_PROPS];
+
+/*
+ * A constructor of struct dev_class. What the flash holds is made in the VM's first life, from its
+ * configuration's firmware and variables, and is found again in later ones: hv->flash[]. Flash of a
+ * VM of whose configuration neither the node nor firmware is part is erased and write-protected.
+ */
+HV_MUST_CHECK hv_err flash_create(struct vm *vm, const struct dev_instance *instance);
 
 #endif

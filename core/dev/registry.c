@@ -4,8 +4,12 @@
 #include "base/bits.h"
 #include "base/check.h"
 #include "dev/console.h"
+#include "dev/disk_device.h"
 #include "dev/flash.h"
 #include "dev/pl011.h"
+#include "dev/pl031.h"
+#include "dev/pl061.h"
+#include "dev/rng_device.h"
 #include "dev/switches.h"
 #include "hal/hal.h"
 #include "vm/hv.h"
@@ -53,17 +57,44 @@ static hv_err uart_create(struct vm *vm, const struct dev_instance *instance)
     return err;
 }
 
-/* It has no state: nothing to destroy. */
-static hv_err flash_create(struct vm *vm, const struct dev_instance *instance)
-{
-    const struct mmio_region region = {instance->base, instance->size, flash_access, NULL,
-                                       instance->class->name};
-
-    return mmio_bus_add(&vm->bus, &region);
-}
-
 /* A literal with its length: with inner terminators it is a list of strings. */
 #define STRINGS(member, literal) .member = (literal), .member##_len = sizeof(literal)
+
+/* Of both chips, in bytes. */
+static const uint8_t bank_width[] = {0, 0, 0, 4};
+static const struct dev_fdt_prop flash_fdt_props[] = {
+    {"bank-width", bank_width, sizeof(bank_width)},
+};
+
+/* The PL061's pin 3 is a key, KEY_POWER of Linux (bindings pl061-gpio and gpio-keys): active high,
+ * as QEMU's virt has it. */
+#define GPIO_PHANDLE "\0\0\x80\0"
+
+static const struct dev_fdt_prop gpio_props[] = {
+    {"gpio-controller", "", 0},
+    {"#gpio-cells", "\0\0\0\2", 4},
+    {"phandle", GPIO_PHANDLE, 4},
+};
+
+static const struct dev_fdt_prop gpio_keys_props[] = {{"compatible", "gpio-keys", 10}};
+
+static const struct dev_fdt_prop power_key_props[] = {
+    {"label", "GPIO Key Poweroff", 18},
+    {"linux,code", "\0\0\0\x74", 4},
+    {"gpios",
+     GPIO_PHANDLE "\0\0\0\3"
+                  "\0\0\0\0",
+     12},
+};
+
+static const struct dev_fdt_extra gpio_keys = {
+    .name = "gpio-keys",
+    .props = gpio_keys_props,
+    .nr_props = ARRAY_LEN(gpio_keys_props),
+    .child = "poweroff",
+    .child_props = power_key_props,
+    .nr_child_props = ARRAY_LEN(power_key_props),
+};
 
 static const struct dev_class classes[] = {
     {
@@ -80,10 +111,53 @@ static const struct dev_class classes[] = {
     },
     {
         .always = true,
+        .base = MACHINE_RTC_BASE,
+        .size = MACHINE_RTC_SIZE,
+        .intid = MACHINE_INTID_RTC,
+        .name = "pl031",
+        STRINGS(compatible, "arm,pl031\0arm,primecell"),
+        .clock_hz = MACHINE_UART_HZ,
+        STRINGS(clocks, "apb_pclk"),
+        .create = pl031_create,
+    },
+    {
+        .always = true,
+        .base = MACHINE_GPIO_BASE,
+        .size = MACHINE_GPIO_SIZE,
+        .intid = MACHINE_INTID_GPIO,
+        .name = "pl061",
+        STRINGS(compatible, "arm,pl061\0arm,primecell"),
+        .clock_hz = MACHINE_UART_HZ,
+        STRINGS(clocks, "apb_pclk"),
+        .fdt_props = gpio_props,
+        .nr_fdt_props = ARRAY_LEN(gpio_props),
+        .fdt_extra = &gpio_keys,
+        .create = pl061_create,
+    },
+    {
+        .bundle = "flash",
+        .always = true,
+        .max = 1,
+        .props = flash_props,
+        .nr_props = FLASH_NR_PROPS,
         .base = MACHINE_FLASH_BASE,
         .size = MACHINE_FLASH_SIZE,
         .name = "flash",
+        STRINGS(compatible, "cfi-flash"),
+        .banks = 2,
+        .fdt_props = flash_fdt_props,
+        .nr_fdt_props = ARRAY_LEN(flash_fdt_props),
         .create = flash_create,
+    },
+    {
+        .bundle = "disk",
+        .max = VM_CONFIG_DEVICES,
+        .props = disk_props,
+        .nr_props = DISK_PROPS,
+        .check = disk_check,
+        .virtio = true,
+        .name = "disk",
+        .create = disk_create,
     },
     {
         .bundle = "net",
@@ -93,6 +167,13 @@ static const struct dev_class classes[] = {
         .virtio = true,
         .name = "net",
         .create = net_create,
+    },
+    {
+        .bundle = "rng",
+        .max = 1,
+        .virtio = true,
+        .name = "rng",
+        .create = rng_device_create,
     },
 };
 

@@ -74,6 +74,8 @@ struct dev_class {
      * NULL: no bundle speaks of it, every VM has one. */
     const char *bundle;
     bool always;  /* every VM has one, and a node only says how it is */
+    bool virtio;  /* has the next slot of virtio-mmio, in the place of base, size and intid */
+    bool console; /* is /chosen's stdout-path */
     uint32_t max; /* nodes that a VM can have. 1: its name has no @; more: 0 to max - 1 follows */
     const struct dev_prop *props;
     size_t nr_props;
@@ -82,7 +84,6 @@ struct dev_class {
     const char *(*check)(const struct dev_config *config);
 
     /* In the guest's machine. */
-    bool virtio; /* has the next slot of virtio-mmio, in the place of base, size and intid */
     uint64_t base;
     uint64_t size;
     uint32_t intid; /* an SPI, level-triggered; 0: none */
@@ -91,11 +92,10 @@ struct dev_class {
     const char *name;       /* of the node, before the @, unless it is virtio; and in messages */
     const char *compatible; /* strings of the property, each terminated; NULL: not in there */
     size_t compatible_len;  /* with all terminators */
+    uint32_t banks;         /* 2: its `reg` has two entries, a half of it each */
     uint32_t clock_hz;      /* of all its clocks; 0: none */
     const char *clocks;     /* their names, each terminated */
     size_t clocks_len;
-    uint32_t banks; /* 2: its `reg` has two entries, a half of it each */
-    bool console;   /* is /chosen's stdout-path */
     const struct dev_fdt_prop *fdt_props;
     size_t nr_fdt_props;
     const struct dev_fdt_extra *fdt_extra; /* NULL: none */

@@ -15,7 +15,7 @@
 /*
  * True if the syndrome describes an access that may be a device's: one register, at a known
  * address, refused by stage 2 for lack of a mapping. HPFAR_EL2 is not valid for a permission fault
- * (D17.2.66), and core maps nothing that could give one.
+ * (D17.2.66): abort_resolve().
  */
 static inline bool abort_is_emulable(const struct esr_abort *abort)
 {
@@ -119,6 +119,46 @@ static __attribute__((noinline)) bool abort_emulate_unusual(struct vcpu *vcpu,
     return abort_emulate(vcpu, &abort, exit, false);
 }
 
+/*
+ * Only the pages of the VM's ROM (vm/vm.h) are mapped without being writable, so that a permission
+ * fault is a store to them. HPFAR_EL2 does not say where: the guest's own tables do.
+ */
+static bool abort_store_to_rom(struct vcpu *vcpu, const struct esr_abort *abort,
+                               const struct arch_exit *exit)
+{
+    struct arch_exit found = *exit;
+    ipa_t at;
+
+    if (!abort->isv || abort->fnv || s1_walk_translate(vcpu, va(exit->far), &at) != HV_OK)
+        return false;
+    found.hpfar = at.v >> PAGE_SHIFT << 4;
+    return abort_emulate_unusual(vcpu, &found);
+}
+
+/*
+ * What the VM's ROM has to do with it, if it has one: true if the guest is to go on. To a ROM cache
+ * maintenance means nothing: what is mapped is clean. An access of the table walker is one for
+ * reading, whatever for.
+ */
+static bool abort_resolve(struct vcpu *vcpu, const struct esr_abort *abort,
+                          const struct arch_exit *exit)
+{
+    const struct vm_rom *rom = &vcpu->vm->rom;
+    uint64_t at = esr_fault_ipa(exit->esr, exit->far, exit->hpfar) - rom->base;
+    unsigned type = abort->fsc & ~3u;
+    bool permission = type == ESR_FSC_PERMISSION && !abort->s1ptw && rom->size != 0;
+
+    if (!permission && (type != ESR_FSC_TRANSLATION || at >= rom->size))
+        return false;
+    if (abort->cm && !abort->s1ptw) {
+        vcpu_skip_trapped(vcpu, exit->esr);
+        return true;
+    }
+    if (permission)
+        return abort_store_to_rom(vcpu, abort, exit);
+    return (!abort->write || abort->s1ptw) && rom->map(rom->dev, at);
+}
+
 /* External aborts and faults of stage 2 are what a guest can cause; a code that the architecture
  * does not define, or that stage 2 cannot give, is not passed on as if it were. */
 static bool abort_is_guest_fault(unsigned fsc)
@@ -162,10 +202,14 @@ void abort_data(struct vcpu *vcpu, const struct arch_exit *exit)
                                  : abort_emulate_unusual(vcpu, exit))
             return;
     }
-    abort_inject(vcpu, exit, false);
+    if (!abort_resolve(vcpu, &abort, exit))
+        abort_inject(vcpu, exit, false);
 }
 
 void abort_instruction(struct vcpu *vcpu, const struct arch_exit *exit)
 {
-    abort_inject(vcpu, exit, true);
+    struct esr_abort abort = esr_decode_abort(exit->esr);
+
+    if (!abort_resolve(vcpu, &abort, exit))
+        abort_inject(vcpu, exit, true);
 }

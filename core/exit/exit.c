@@ -3,6 +3,7 @@
 #include "abi/machine.h"
 #include "arch/esr.h"
 #include "dev/console.h"
+#include "dev/disk.h"
 #include "exit/abort.h"
 #include "exit/sysreg_trap.h"
 #include "exit/trace.h"
@@ -12,6 +13,8 @@
 
 /* Longest description of a syndrome in a stop reason. */
 #define EXIT_WORDS 128u
+/* exit_run_turn(): 2 ms, a round of the scheduler's. */
+#define EXIT_TURN_HZ 500u
 
 typedef void exit_handler(struct vcpu *vcpu, const struct arch_exit *exit);
 
@@ -167,10 +170,16 @@ static __attribute__((noinline)) void exit_sample_vtimer(struct vcpu *vcpu)
     vgic_flush(&vcpu->vm->vgic, vcpu->index);
 }
 
-static void exit_irq_unknown(struct pcpu *pcpu, uint32_t intid)
+/* Those of the machine's devices, and what is nobody's. */
+static __attribute__((noinline)) void exit_irq_other(struct pcpu *pcpu, uint32_t intid)
 {
-    hv_err err = hal_irq_enable(intid, false);
+    hv_err err;
 
+    if (disks_interrupt(pcpu->hv->disks, intid)) {
+        hal_irq_end(intid, true);
+        return;
+    }
+    err = hal_irq_enable(intid, false);
     hal_irq_end(intid, true);
     log_write(&pcpu->hv->log, LOG_MOD_EXIT, LOG_WARN, "interrupt %u is nobody's: %s", intid,
               err == HV_OK ? "disabled" : "and cannot be disabled");
@@ -196,7 +205,7 @@ __attribute__((always_inline)) static inline void exit_irq(struct pcpu *pcpu, ui
     } else if (intid == platform->uart_intid && platform->uart.size != 0) {
         console_interrupt(pcpu->hv->console);
     } else {
-        exit_irq_unknown(pcpu, intid);
+        exit_irq_other(pcpu, intid);
         return;
     }
     hal_irq_end(intid, true);
@@ -321,5 +330,33 @@ void exit_run(struct pcpu *pcpu)
         exit_run_traced(pcpu);
     else
         exit_run_all(pcpu, false);
+    sched_unload(pcpu);
+}
+
+struct exit_turn {
+    struct timer end;
+    struct pcpu *pcpu;
+};
+
+static void turn_ends(struct timer *timer)
+{
+    list_entry(timer, struct exit_turn, end)->pcpu->resched = true;
+}
+
+void exit_run_turn(struct pcpu *pcpu)
+{
+    uint64_t end = hal_time_now() + hal_time_hz() / EXIT_TURN_HZ;
+    struct exit_turn turn = {.pcpu = pcpu};
+
+    timer_init(&turn.end, turn_ends);
+    timer_start(&pcpu->timers, &turn.end, end);
+    while (hal_time_now() < end) {
+        struct vcpu *vcpu = sched_next(pcpu);
+        if (vcpu != NULL && !pcpu->resched)
+            exit_run_vcpu(pcpu, vcpu, hal_trace_enabled());
+        else if (exit_interrupt_traced(pcpu) == HAL_INTID_NONE && !pcpu->resched)
+            break;
+    }
+    timer_cancel(&turn.end);
     sched_unload(pcpu);
 }

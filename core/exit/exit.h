@@ -26,4 +26,11 @@ void exit_interrupt(struct pcpu *pcpu);
  * offline (pcpu->leave). Nothing is loaded on return. */
 void exit_run(struct pcpu *pcpu);
 
+/*
+ * The turn of the vCPUs of this pCPU, which is the manager and in the middle of long work
+ * (hv_worked()): handles the interrupts that are pending and runs vCPUs, for 2 ms at most, and not
+ * longer than one is runnable. Nothing is loaded before and on return; no lock is held.
+ */
+void exit_run_turn(struct pcpu *pcpu);
+
 #endif

@@ -7,6 +7,7 @@
 #include "vm/vm.h"
 
 #define DESCRIPTOR_TABLE (PTE_VALID | PTE_TABLE)
+#define SCTLR_M          BIT(0) /* of EL1: stage 1 translates (D17.2.118) */
 
 /* One translation regime half: where the walk starts and how it is cut (D8.2). */
 struct s1_regime {
@@ -53,28 +54,98 @@ static unsigned s1_start_level(const struct s1_regime *regime)
     return level;
 }
 
+/* A walk, and the descriptor that it is at. */
+struct s1_walk {
+    struct s1_regime regime;
+    struct vcpu *vcpu;
+    uint64_t at;
+    unsigned level;
+    unsigned top; /* the bits of `at` that choose the descriptor at this level */
+    unsigned low;
+    uint64_t where; /* the descriptor's IPA */
+};
+
+static void s1_choose(struct s1_walk *walk)
+{
+    const struct s1_regime *regime = &walk->regime;
+
+    walk->low = regime->page_bits + (3 - walk->level) * (regime->page_bits - 3);
+    /* The first table may be smaller than a page; it is aligned to its own size. */
+    walk->where = (regime->table & ~BITS(walk->top - walk->low + 3, 0)) |
+                  (bits_get(walk->at, walk->top, walk->low) << 3);
+}
+
+static bool s1_begin(struct s1_walk *walk, struct vcpu *vcpu, va_t at)
+{
+    walk->vcpu = vcpu;
+    walk->at = at.v;
+    if (!s1_regime(&vcpu->arch, at, &walk->regime))
+        return false;
+    walk->level = s1_start_level(&walk->regime);
+    walk->top = walk->regime.input_bits - 1;
+    s1_choose(walk);
+    return true;
+}
+
+static bool s1_read(const struct s1_walk *walk, uint64_t *descriptor)
+{
+    if (guest_mem_read(&walk->vcpu->vm->s2, ipa(walk->where), descriptor, sizeof(*descriptor)) !=
+        HV_OK)
+        return false;
+    if (walk->regime.big_endian)
+        *descriptor = __builtin_bswap64(*descriptor);
+    return true;
+}
+
+/* To the table that `descriptor` names. False if it names none. */
+static bool s1_descend(struct s1_walk *walk, uint64_t descriptor)
+{
+    if (walk->level == 3 || (descriptor & DESCRIPTOR_TABLE) != DESCRIPTOR_TABLE)
+        return false;
+    walk->regime.table = descriptor & BITS(47, 12) & ~BITS(walk->regime.page_bits - 1, 0);
+    walk->top = walk->low - 1;
+    walk->level++;
+    s1_choose(walk);
+    return true;
+}
+
 int s1_walk_level(struct vcpu *vcpu, va_t at, ipa_t fault)
 {
-    struct s1_regime regime;
+    struct s1_walk walk;
+    uint64_t descriptor;
 
-    if (!s1_regime(&vcpu->arch, at, &regime))
+    if (!s1_begin(&walk, vcpu, at))
         return 0;
-    unsigned top = regime.input_bits - 1;
-    for (unsigned level = s1_start_level(&regime); level < 4; level++) {
-        unsigned low = regime.page_bits + (3 - level) * (regime.page_bits - 3);
-        uint64_t descriptor;
-        /* The first table may be smaller than a page; it is aligned to its own size. */
-        uint64_t where = (regime.table & ~BITS(top - low + 3, 0)) | (bits_get(at.v, top, low) << 3);
-        if (align_down(where, PAGE_SIZE) == align_down(fault.v, PAGE_SIZE))
-            return (int)level;
-        if (guest_mem_read(&vcpu->vm->s2, ipa(where), &descriptor, sizeof(descriptor)) != HV_OK)
-            return 0;
-        if (regime.big_endian)
-            descriptor = __builtin_bswap64(descriptor);
-        if ((descriptor & DESCRIPTOR_TABLE) != DESCRIPTOR_TABLE)
-            return 0;
-        regime.table = descriptor & BITS(47, 12) & ~BITS(regime.page_bits - 1, 0);
-        top = low - 1;
-    }
+    do {
+        if (align_down(walk.where, PAGE_SIZE) == align_down(fault.v, PAGE_SIZE))
+            return (int)walk.level;
+    } while (s1_read(&walk, &descriptor) && s1_descend(&walk, descriptor));
     return 0;
+}
+
+/* A page at level 3, or a block above it; which blocks the granule has is not asked. */
+static bool s1_is_leaf(const struct s1_walk *walk, uint64_t descriptor)
+{
+    return (descriptor & DESCRIPTOR_TABLE) == (walk->level == 3 ? DESCRIPTOR_TABLE : PTE_VALID);
+}
+
+hv_err s1_walk_translate(struct vcpu *vcpu, va_t at, ipa_t *out)
+{
+    struct s1_walk walk;
+    uint64_t descriptor;
+
+    *out = ipa(at.v);
+    if ((hal_vcpu_sysreg_get(&vcpu->arch, ARCH_SCTLR_EL1) & SCTLR_M) == 0)
+        return HV_OK;
+    if (!s1_begin(&walk, vcpu, at))
+        return HV_ERR_INVAL;
+    do {
+        if (!s1_read(&walk, &descriptor))
+            return HV_ERR_NOENT;
+    } while (s1_descend(&walk, descriptor));
+    if (!s1_is_leaf(&walk, descriptor))
+        return HV_ERR_NOENT;
+    *out =
+        ipa((descriptor & BITS(47, 12) & ~BITS(walk.low - 1, 0)) | (at.v & BITS(walk.low - 1, 0)));
+    return HV_OK;
 }

@@ -21,7 +21,8 @@ struct page_frame {
     uint32_t prev;
     uint8_t order;
     uint8_t state; /* enum frame_state */
-    uint16_t unused;
+    bool had;      /* of each page: somebody has had it; its owner's, or the lock's if it is free */
+    uint8_t unused;
 };
 
 _Static_assert(sizeof(struct page_frame) <= 16, "bookkeeping is charged to every page");
@@ -31,13 +32,23 @@ static unsigned log2_floor(uint64_t v)
     return 63u - (unsigned)__builtin_clzll(v);
 }
 
+/* What the frame says of a block. */
+static void frame_set(struct page_frame *frame, enum frame_state state, unsigned order)
+{
+    frame->next = 0;
+    frame->prev = 0;
+    frame->order = (uint8_t)order;
+    frame->state = (uint8_t)state;
+}
+
 /* --- Free lists of one region --- */
 
 static void block_push(struct page_region *region, uint64_t index, unsigned order)
 {
     struct page_frame *frame = &region->frames[index];
     uint32_t head = region->free[order];
-    *frame = (struct page_frame){.next = head, .order = (uint8_t)order, .state = FRAME_FREE};
+    frame_set(frame, FRAME_FREE, order);
+    frame->next = head;
     if (head != 0)
         region->frames[head - 1].prev = (uint32_t)index + 1;
     region->free[order] = (uint32_t)index + 1;
@@ -56,7 +67,7 @@ static void block_remove(struct page_region *region, uint64_t index)
         region->free[order] = frame->next;
     if (region->free[order] == 0)
         region->free_orders &= ~(1u << order);
-    *frame = (struct page_frame){0};
+    frame_set(frame, FRAME_INSIDE, 0);
 }
 
 /* Others read it without the lock, under which it is written: so no exchange is needed. `pages` may
@@ -181,7 +192,7 @@ static hv_err block_take(struct page_pool *pool, unsigned order, pa_t *out)
         found--;
         block_push(region, index + (UINT64_C(1) << found), found);
     }
-    region->frames[index] = (struct page_frame){.order = (uint8_t)order, .state = FRAME_USED};
+    frame_set(&region->frames[index], FRAME_USED, order);
     *out = pa((region->first_pfn + index) << PAGE_SHIFT);
     return HV_OK;
 }
@@ -202,24 +213,28 @@ static hv_err alloc_locked(struct page_pool *pool, struct page_account *account,
     return HV_OK;
 }
 
-hv_err page_pool_alloc(struct page_pool *pool, struct page_account *account, unsigned order,
-                       pa_t *out)
+hv_err page_pool_take(struct page_pool *pool, struct page_account *account, unsigned order,
+                      pa_t *out)
 {
     if (order > PAGE_POOL_MAX_ORDER)
         return HV_ERR_RANGE;
     spinlock_lock(&pool->lock);
     hv_err err = alloc_locked(pool, account, order, out);
     spinlock_unlock(&pool->lock);
-    if (err != HV_OK)
-        return err;
-    /* Up to 1 GiB to zero: not with the lock held. The block is the caller's already. */
-    uint64_t size = PAGE_SIZE << order;
-    void *ptr = hal_phys_map(*out, size);
-    HV_CHECK(ptr != NULL);
-    memset(ptr, 0, size);
-    hal_phys_unmap(ptr, size);
-    return HV_OK;
+    return err;
 }
+
+hv_err page_pool_alloc(struct page_pool *pool, struct page_account *account, unsigned order,
+                       pa_t *out)
+{
+    hv_err err = page_pool_take(pool, account, order, out);
+
+    if (err == HV_OK)
+        page_pool_zero(pool, *out, PAGE_SIZE << order);
+    return err;
+}
+
+/* --- Return --- */
 
 static struct page_region *region_of(struct page_pool *pool, uint64_t pfn)
 {
@@ -251,7 +266,7 @@ static void block_give(struct page_region *region, uint64_t index, unsigned orde
     block_push(region, index, order);
 }
 
-void page_pool_free(struct page_pool *pool, struct page_account *account, pa_t block,
+void page_pool_give(struct page_pool *pool, struct page_account *account, pa_t block,
                     unsigned order)
 {
     HV_CHECK(order <= PAGE_POOL_MAX_ORDER && is_aligned(block.v, PAGE_SIZE << order));
@@ -263,11 +278,52 @@ void page_pool_free(struct page_pool *pool, struct page_account *account, pa_t b
     struct page_frame *frame = &region->frames[index];
     HV_CHECK(frame->state == FRAME_USED && frame->order == order);
     HV_CHECK(account->used >= pages);
-    *frame = (struct page_frame){0};
+    frame_set(frame, FRAME_INSIDE, 0);
     block_give(region, index, order);
     account->used -= pages;
     free_pages_add(pool, pages);
     spinlock_unlock(&pool->lock);
+}
+
+void page_pool_free(struct page_pool *pool, struct page_account *account, pa_t block,
+                    unsigned order)
+{
+    HV_CHECK(order <= PAGE_POOL_MAX_ORDER);
+    page_pool_scrub(pool, block, PAGE_SIZE << order);
+    page_pool_give(pool, account, block, order);
+}
+
+/* --- Zeroes --- */
+
+/* Up to 1 GiB to zero: not with the lock held. The pages are the caller's, and what their frames
+ * say of them. */
+static void zero_pages(struct page_pool *pool, pa_t at, uint64_t len, bool all)
+{
+    uint64_t pfn = at.v >> PAGE_SHIFT;
+    char *page = hal_phys_map(at, len);
+
+    HV_CHECK(page != NULL && is_aligned(at.v | len, PAGE_SIZE));
+    spinlock_lock(&pool->lock);
+    const struct page_region *region = region_of(pool, pfn);
+    HV_CHECK(region != NULL);
+    spinlock_unlock(&pool->lock);
+    struct page_frame *frame = &region->frames[pfn - region->first_pfn];
+    for (uint64_t i = 0; i < len; i += PAGE_SIZE, frame++) {
+        if (all || !frame->had)
+            memset(page + i, 0, PAGE_SIZE);
+        frame->had = true;
+    }
+    hal_phys_unmap(page, len);
+}
+
+void page_pool_zero(struct page_pool *pool, pa_t at, uint64_t len)
+{
+    zero_pages(pool, at, len, false);
+}
+
+void page_pool_scrub(struct page_pool *pool, pa_t at, uint64_t len)
+{
+    zero_pages(pool, at, len, true);
 }
 
 /* --- Small things --- */

@@ -3,6 +3,11 @@
  * Physical pages: a buddy allocator over any number of RAM ranges, up to PAGE_POOL_REGIONS. Blocks
  * are powers of two of 4 KiB pages, naturally aligned in physical memory, and handed out zeroed.
  * Every allocation is charged to an account.
+ *
+ * Nothing of a guest stays behind: a page that somebody has had is zero whenever it is free. One
+ * that nobody has had yet holds what the firmware left, and is zeroed when it is handed out for the
+ * first time. So each page is zeroed once for each owner, and not all of RAM when the machine
+ * starts.
  */
 #ifndef MEM_PAGE_POOL_H
 #define MEM_PAGE_POOL_H
@@ -70,11 +75,26 @@ HV_MUST_CHECK hv_err page_pool_alloc(struct page_pool *pool, struct page_account
                                      unsigned order, pa_t *out);
 
 /*
- * Gives back a block exactly as it was taken, charged to the same account. A block that is not
- * allocated with this order is a bug: HV_CHECK. The content is not scrubbed here: nobody else sees
- * a page before page_pool_alloc() zeroed it. Takes the pool's lock.
+ * Scrubs a block and gives it back exactly as it was taken, charged to the same account. A block
+ * that is not allocated with this order is a bug: HV_CHECK. Takes the pool's lock, but scrubs
+ * without it.
  */
 void page_pool_free(struct page_pool *pool, struct page_account *account, pa_t block,
+                    unsigned order);
+
+/*
+ * The same in steps, for who has more to zero than it wants to at a time: page_pool_take(), then
+ * page_pool_zero() for all of the block before anybody sees a byte of it; page_pool_scrub() for all
+ * of it, also if it was not zeroed yet, then page_pool_give(). [at, at + len) are whole pages of
+ * one block that the caller has taken.
+ */
+HV_MUST_CHECK hv_err page_pool_take(struct page_pool *pool, struct page_account *account,
+                                    unsigned order, pa_t *out);
+/* Zeroes the pages of the range that nobody has had before; the others are zero. */
+void page_pool_zero(struct page_pool *pool, pa_t at, uint64_t len);
+/* Zeroes them all. */
+void page_pool_scrub(struct page_pool *pool, pa_t at, uint64_t len);
+void page_pool_give(struct page_pool *pool, struct page_account *account, pa_t block,
                     unsigned order);
 
 /* Makes the nth allocation from now on fail with HV_ERR_NOMEM, once. 0 turns it off. For tests. */

@@ -78,8 +78,10 @@ static void list_vm(struct control *control, uint32_t slot)
     }
     for (uint32_t i = 0; i < vm->nr_vcpus; i++)
         runtime += atomic_load_explicit(&vm->vcpu[i].runtime, memory_order_relaxed);
+    /* Not as the subscript itself: gcc does not make that an atomic load. */
+    uint32_t state = vm->state;
     say(control, "%2u  %-16s  %-9s  %2u vCPUs  %6llu MiB  %llu ms of CPU time", slot, config->name,
-        state_names[vm->state], vm->nr_vcpus, (unsigned long long)(config->memory >> 20),
+        state_names[state], vm->nr_vcpus, (unsigned long long)(config->memory >> 20),
         (unsigned long long)millis(runtime));
 }
 
@@ -103,12 +105,20 @@ static void do_start(struct control *control)
 
 static void do_stop(struct control *control)
 {
-    control->manager->halted |= BIT(control->slot);
-    vm_end(control->vm, VM_OFF, "stopped from the console");
+    struct manager *manager = control->manager;
+
+    manager->halted |= BIT(control->slot);
+    if (stop_ask(&manager->stopping, manager->hv, control->slot))
+        say(control, "%s: asked to shut down; in %u s, or by another `stop`, it is ended",
+            name_of(control), STOP_SECONDS);
+    else
+        vm_end(control->vm, VM_OFF, "stopped from the console");
 }
 
 static void do_reset(struct control *control)
 {
+    /* At once, also if it waits for a reset of its own. */
+    control->manager->reset_from[control->slot] = 0;
     vm_end(control->vm, VM_RESET, "reset from the console");
 }
 
@@ -173,7 +183,7 @@ static const struct control_row control_rows[] = {
     {"help", TAKES_NOTHING, "this list", do_help},
     {"list", TAKES_NOTHING, "the VMs", do_list},
     {"start", TAKES_SLOT, "makes a VM that is off from its images, and runs it", do_start},
-    {"stop", TAKES_VM, "ends a VM; its memory is given back", do_stop},
+    {"stop", TAKES_VM, "asks a VM to shut down, and ends it otherwise", do_stop},
     {"reset", TAKES_VM, "ends a VM, and starts it again", do_reset},
     {"pause", TAKES_VM, "lets a VM rest", do_pause},
     {"resume", TAKES_VM, "lets it run on", do_resume},

@@ -3,11 +3,27 @@
 #include "base/bits.h"
 #include "boot/image.h"
 #include "dev/console.h"
+#include "dev/disk.h"
 #include "dev/registry.h"
 #include "exit/exit.h"
 #include "hal/hal.h"
 #include "role/control.h"
 #include "vm/sched.h"
+
+/* From one reset of a VM to the next that it asks for itself: 1 s. */
+#define RESET_HZ 1u
+
+static void reset_is_due(struct timer *timer)
+{
+    hv_post_work(list_entry(timer, struct manager, reset_due)->hv);
+}
+
+void manager_init(struct manager *manager, struct hv *hv, const struct hv_config *config)
+{
+    *manager = (struct manager){.hv = hv, .config = config};
+    timer_init(&manager->reset_due, reset_is_due);
+    hv->turn = exit_run_turn;
+}
 
 /* --- pCPUs --- */
 
@@ -128,6 +144,20 @@ uint32_t manager_start_vms(struct manager *manager)
     return count;
 }
 
+/* One that resets itself again and again keeps nobody busy with it: between two resets it waits. */
+static bool waits_for_reset(struct manager *manager, uint32_t slot)
+{
+    uint64_t from = manager->reset_from[slot];
+    struct timer *due = &manager->reset_due;
+
+    if (hal_time_now() >= from)
+        return false;
+    /* At each time that it is set for, those that still wait set it anew. */
+    if (!timer_active(due) || from < due->deadline)
+        timer_start(&manager->hv->pcpu[hal_cpu_self()].timers, due, from);
+    return true;
+}
+
 /* Destroys the VM of `slot` if it has ended, and makes it anew if it asked for a reset. */
 static void reap(struct manager *manager, uint32_t slot)
 {
@@ -136,13 +166,17 @@ static void reap(struct manager *manager, uint32_t slot)
 
     if (vm == NULL || !vm_is_over(vm))
         return;
-    uint32_t state = vm->state;
+    bool crashed = vm->state == VM_CRASHED;
+    bool reset = vm->state == VM_RESET && ((manager->gone | manager->halted) & BIT(slot)) == 0;
+    if (reset && waits_for_reset(manager, slot))
+        return;
     hv->vm[slot] = NULL;
     vm_destroy(vm);
-    if (state == VM_CRASHED)
-        manager->failed = true;
-    else if (state == VM_RESET && ((manager->gone | manager->halted) & BIT(slot)) == 0)
-        (void)start_or_say(manager, slot, "not restarted");
+    manager->failed = manager->failed || crashed;
+    if (!reset)
+        return;
+    (void)start_or_say(manager, slot, "not restarted");
+    manager->reset_from[slot] = hal_time_now() + hal_time_hz() / RESET_HZ;
 }
 
 static void manage(struct manager *manager)
@@ -154,9 +188,11 @@ static void manage(struct manager *manager)
     if (manager->reroute) {
         manager->reroute = false;
         console_route(hv->console);
+        disks_route(hv->disks);
     }
     if (console_take_command(hv->console, command, sizeof(command)))
         control_execute(manager, command);
+    stop_check(&manager->stopping);
     for (uint32_t slot = 0; slot < hv->nr_vms; slot++) {
         reap(manager, slot);
         left += hv->vm[slot] != NULL;

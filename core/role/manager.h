@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
-/* The life of all VMs of a bundle, and of the pCPUs that run them. Every function but manager_run()
- * is called by the one pCPU that is the manager (vm/hv.h). */
+/* The life of all VMs of a bundle, and of the pCPUs that run them. Every function but
+ * manager_init() and manager_run() is called by the one pCPU that is the manager (vm/hv.h). */
 #ifndef ROLE_MANAGER_H
 #define ROLE_MANAGER_H
 
 #include "base/err.h"
+#include "role/stop.h"
 #include "vm/config.h"
 #include "vm/hv.h"
 #include <stdbool.h>
@@ -15,9 +16,15 @@ struct manager {
     const struct hv_config *config;
     uint64_t gone;   /* bit n: the VM of slot n was destroyed for good */
     uint64_t halted; /* bit n: the VM of slot n was stopped from the console: it does not reset */
-    bool reroute;    /* the console's interrupt went to a pCPU that is off now */
-    bool failed; /* a VM was stopped, or could not be started: the machine's end is no good one */
+    uint64_t reset_from[HV_MAX_VMS]; /* the VM of slot n is reset at this time at the earliest */
+    struct timer reset_due; /* posts work at such a time, if a VM waits for it: the manager's */
+    struct stopping stopping;
+    bool reroute; /* the console's interrupt went to a pCPU that is off now */
+    bool failed;  /* a VM was stopped, or could not be started: the machine's end is no good one */
 };
+
+/* Before all other functions. Both outlive it. */
+void manager_init(struct manager *manager, struct hv *hv, const struct hv_config *config);
 
 /* Brings up all pCPUs but this one, which runs vCPUs from now on too. One that does not come is
  * said in the log, and done without. */

@@ -10,6 +10,7 @@
 #include "boot/bundle.h"
 #include "boot/platform.h"
 #include "dev/console.h"
+#include "dev/disk_device.h"
 #include "dev/registry.h"
 #include "dev/switches.h"
 #include "hal/hal.h"
@@ -25,6 +26,7 @@
 struct nshyp {
     struct hv hv;
     struct console console;
+    struct disks disks;
     struct switches switches;
     struct hv_config config;
     struct manager manager;
@@ -104,6 +106,9 @@ static void init_machine(struct hv *hv, struct console *console)
     if (err != HV_OK)
         give_up(hv, "cannot take the machine into use", hv_err_str(err));
     console_init(console, hv->platform.uart.size != 0 ? hv->platform.uart_intid : HAL_INTID_NONE);
+    hv->wall_base = hal_wall_time();
+    if (hv->wall_base != 0)
+        hv->wall_base -= hal_time_now() / hal_time_hz();
     hal_id_regs(&hv->idregs);
     idreg_virtualise(&hv->idregs, s2_ipa_bits(&hv->idregs), &hv->guest_idregs);
 }
@@ -179,10 +184,13 @@ _Noreturn void core_main(const struct hal_boot *boot)
     if (self->config.pcpus != 0 && self->config.pcpus < hv->platform.nr_cpus)
         hv->platform.nr_cpus = self->config.pcpus;
     init_vmids(hv, &self->config);
+    disks_init(&self->disks, hv);
+    disks_add_all(&self->disks, &self->config);
+    hv->disks = &self->disks;
     switches_init(&self->switches, hv);
     switches_add_all(&self->switches, &self->config);
     hv->switches = &self->switches;
-    self->manager = (struct manager){.hv = hv, .config = &self->config};
+    manager_init(&self->manager, hv, &self->config);
     /* Nobody else manages until this pCPU runs VMs itself. */
     hv->managing = true;
     manager_start_pcpus(&self->manager);

@@ -36,6 +36,7 @@ struct dev_config {
     uint32_t given;       /* bit n: property n of the class's table is there */
     struct vm_blob image; /* lives as long as the hypervisor */
     uint64_t size;
+    uint64_t quota;
     uint32_t number[DEV_NUMBERS];
     const char *text[2]; /* NULL: none; otherwise lives as long as the hypervisor */
     bool flag[DEV_NUMBERS];
@@ -43,11 +44,13 @@ struct dev_config {
 };
 
 struct vm_config {
-    char name[VM_NAME_MAX]; /* printable ASCII */
-    uint64_t memory;        /* bytes, a multiple of 4 KiB */
-    uint32_t vcpus;         /* 1..MACHINE_MAX_VCPUS */
-    const char *bootargs;   /* never NULL; lives as long as the hypervisor */
-    struct vm_blob kernel;  /* arm64 Image or flat image */
+    char name[VM_NAME_MAX];  /* printable ASCII */
+    uint64_t memory;         /* bytes, a multiple of 4 KiB */
+    uint32_t vcpus;          /* 1..MACHINE_MAX_VCPUS */
+    const char *bootargs;    /* never NULL; lives as long as the hypervisor */
+    struct vm_blob kernel;   /* arm64 Image or flat image */
+    struct vm_blob firmware; /* what is in the first bank of its flash, and is entered there if
+                                there is no kernel */
     struct vm_blob initrd;
     bool has_kernel_address; /* where the bundle wants them; otherwise the image format decides */
     bool has_initrd_address;

@@ -20,6 +20,8 @@
 
 struct console;      /* dev/console.h */
 struct dev_registry; /* dev/registry.h */
+struct flash_store;  /* dev/flash_store.h */
+struct disks;        /* dev/disk.h */
 struct switches;     /* dev/switches.h */
 
 /* A physical CPU. */
@@ -53,16 +55,21 @@ struct hv {
     struct arch_idregs idregs;       /* the boot CPU's; what matters of it is every pCPU's */
     struct arch_idregs guest_idregs; /* as every guest sees them */
     struct vmids vmids;
+    uint64_t wall_base;   /* seconds since 1970 when the counter was 0; 0: nobody knows */
     struct random random; /* seeds for guests: the manager's */
     struct console *console;
-    struct switches *switches;          /* NULL: there are none */
-    const struct dev_registry *devices; /* that a VM can have */
-    struct vm *vm[HV_MAX_VMS];          /* written by the manager */
-    uint32_t nr_vms;                    /* slots in use */
-    _Atomic uint64_t online;            /* bit n: pCPU n runs vCPUs */
+    struct disks *disks;                   /* NULL: there are none */
+    struct switches *switches;             /* NULL: there are none */
+    const struct dev_registry *devices;    /* that a VM can have */
+    struct vm *vm[HV_MAX_VMS];             /* written by the manager */
+    struct flash_store *flash[HV_MAX_VMS]; /* by slot, over all lives of its VM. NULL: none yet */
+    uint32_t nr_vms;                       /* slots in use */
+    _Atomic uint64_t online;               /* bit n: pCPU n runs vCPUs */
     _Atomic uint64_t idle; /* bit n: pCPU n has nothing to run; a kick makes it look for work */
     _Atomic bool work;     /* there is something for the manager to do: hv_post_work() */
     _Atomic bool managing; /* a pCPU is the manager now */
+    uint64_t worked;       /* bytes since the manager's pCPU had its turn: hv_worked() */
+    void (*turn)(struct pcpu *pcpu); /* runs vCPUs on this pCPU for a while; NULL: none do */
     struct pcpu pcpu[PLATFORM_MAX_CPUS];
 };
 
@@ -79,5 +86,15 @@ void hv_post_work(struct hv *hv);
 bool hv_start_managing(struct pcpu *pcpu);
 /* False if more was posted meanwhile: then it stays the manager. */
 bool hv_stop_managing(struct pcpu *pcpu);
+
+/* What is done to so much memory at a time. */
+#define HV_PIECE MIB(1)
+/*
+ * The manager has zeroed, copied or cleaned so many bytes, HV_PIECE at most. After each HV_PIECE of
+ * them the vCPUs of its pCPU have their turn, before this returns. Only the manager, no lock held;
+ * what it is at work on is in no pCPU's reach. Before this pCPU runs vCPUs at all nobody has a
+ * turn.
+ */
+void hv_worked(struct hv *hv, uint64_t bytes);
 
 #endif

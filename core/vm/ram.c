@@ -61,21 +61,40 @@ static unsigned ram_fit_order(uint64_t size, unsigned max_order)
 static hv_err ram_alloc_block(struct vm *vm, unsigned *order, pa_t *out)
 {
     for (;;) {
-        hv_err err = page_pool_alloc(&vm->hv->pool, &vm->account, *order, out);
+        hv_err err = page_pool_take(&vm->hv->pool, &vm->account, *order, out);
         if (err != HV_ERR_NOMEM || *order == 0)
             return err;
         --*order;
     }
 }
 
-/* Makes the zeroes of a new block reach memory: the guest starts with its caches off. */
-static void ram_clean(pa_t block, uint64_t len)
+/* A block may be large: others have their turn in between. */
+static void in_pieces(struct vm *vm, pa_t block, unsigned order,
+                      void (*act)(struct vm *vm, pa_t at, uint64_t len))
 {
-    void *ptr = hal_phys_map(block, len);
+    uint64_t size = PAGE_SIZE << order;
+
+    for (uint64_t done = 0; done < size; done += HV_PIECE) {
+        uint64_t len = size < HV_PIECE ? size : HV_PIECE;
+        act(vm, pa_add(block, done), len);
+        hv_worked(vm->hv, len);
+    }
+}
+
+/* Makes the zeroes reach memory: the guest starts with its caches off. */
+static void prepare(struct vm *vm, pa_t at, uint64_t len)
+{
+    void *ptr = hal_phys_map(at, len);
 
     HV_CHECK(ptr != NULL);
+    page_pool_zero(&vm->hv->pool, at, len);
     hal_cache_op(ptr, len, HAL_CACHE_CLEAN_INV);
     hal_phys_unmap(ptr, len);
+}
+
+static void scrub(struct vm *vm, pa_t at, uint64_t len)
+{
+    page_pool_scrub(&vm->hv->pool, at, len);
 }
 
 hv_err vm_ram_alloc(struct vm *vm, uint64_t size)
@@ -98,7 +117,7 @@ hv_err vm_ram_alloc(struct vm *vm, uint64_t size)
             max_order = order; /* the pool has no larger ones: do not ask for them again */
         record->block[record->count++] = (struct ram_block){block, order};
         uint64_t len = PAGE_SIZE << order;
-        ram_clean(block, len);
+        in_pieces(vm, block, order, prepare);
         err = s2_map(&vm->s2, at, block, len, S2_RWX, S2_MEM_NORMAL);
         if (err != HV_OK)
             return err;
@@ -113,9 +132,12 @@ void vm_ram_free(struct vm *vm)
     while (vm->ram != NULL) {
         struct ram_page *record = vm->ram;
         pa_t self = record->self;
-        for (uint64_t i = 0; i < record->count; i++)
-            page_pool_free(&vm->hv->pool, &vm->account, record->block[i].base,
-                           (unsigned)record->block[i].order);
+        for (uint64_t i = 0; i < record->count; i++) {
+            pa_t block = record->block[i].base;
+            unsigned order = (unsigned)record->block[i].order;
+            in_pieces(vm, block, order, scrub);
+            page_pool_give(&vm->hv->pool, &vm->account, block, order);
+        }
         vm->ram = record->next;
         hal_phys_unmap(record, PAGE_SIZE);
         page_pool_free(&vm->hv->pool, &vm->account, self, 0);

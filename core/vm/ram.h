@@ -8,9 +8,9 @@
 #include <stdint.h>
 
 /* Allocates, cleans (the guest starts with its caches off) and maps `size` bytes. On an error
- * vm_ram_free() gives back what there is. */
+ * vm_ram_free() gives back what there is. Only the manager, as the next: hv_worked(). */
 HV_MUST_CHECK hv_err vm_ram_alloc(struct vm *vm, uint64_t size);
-/* Frees the blocks; the stage-2 tables are destroyed before. */
+/* Scrubs and frees the blocks; the stage-2 tables are destroyed before. */
 void vm_ram_free(struct vm *vm);
 
 #endif

@@ -82,15 +82,36 @@ static bool resume_here(struct pcpu *home, struct vcpu *vcpu)
 }
 
 /* What is done to a vCPU in each state: bits. */
-enum reach { REACH_BLOCKED = 1, REACH_PARKED = 2, REACH_RUNNING = 4 };
+enum reach { REACH_BLOCKED = 1, REACH_PARKED = 2, REACH_RUNNING = 4, REACH_FOR_GOOD = 8 };
+
+/* True if it was let go: it waited, for its turn or anything else, with its registers in no CPU.
+ * One that is on the way from one queue to another is found by who takes it there. The lock is
+ * held. */
+static bool end_here(struct pcpu *home, struct vcpu *vcpu)
+{
+    uint32_t state = vcpu->state;
+
+    if (vcpu->loaded || state == VCPU_OFF || state == VCPU_RUNNING)
+        return false;
+    if (state == VCPU_RUNNABLE) {
+        if (list_empty(&vcpu->runq))
+            return false;
+        sched_extract(home, vcpu);
+    }
+    vcpu->state = VCPU_OFF;
+    vcpu_gone(vcpu);
+    return true;
+}
 
 static void reach(struct vcpu *vcpu, unsigned whom)
 {
     struct pcpu *home = sched_lock_home(vcpu);
     uint32_t state = vcpu->state;
 
-    if ((state == VCPU_BLOCKED && (whom & REACH_BLOCKED) != 0) ||
-        (state == VCPU_PARKED && (whom & REACH_PARKED) != 0)) {
+    if ((whom & REACH_FOR_GOOD) != 0 && end_here(home, vcpu)) {
+        /* Nothing of it is left to be reached. */
+    } else if ((state == VCPU_BLOCKED && (whom & REACH_BLOCKED) != 0) ||
+               (state == VCPU_PARKED && (whom & REACH_PARKED) != 0)) {
         if (!resume_here(home, vcpu))
             make_runnable(home, vcpu);
     } else if (state == VCPU_RUNNING && (whom & REACH_RUNNING) != 0) {
@@ -110,7 +131,7 @@ void sched_wake(struct vcpu *vcpu)
 
 void sched_rouse(struct vcpu *vcpu)
 {
-    reach(vcpu, REACH_BLOCKED | REACH_PARKED | REACH_RUNNING);
+    reach(vcpu, REACH_BLOCKED | REACH_PARKED | REACH_RUNNING | REACH_FOR_GOOD);
 }
 
 void sched_rest(struct vcpu *vcpu)

@@ -34,7 +34,8 @@ void sched_start(struct vcpu *vcpu);
  * runs. Any pCPU; takes its home's lock, so that locks of lower rank may be held.
  */
 void sched_wake(struct vcpu *vcpu);
-/* Its VM runs no more: sched_wake(), also for one that rests. */
+/* Its VM has ended: it is gone at once (vcpu_gone()) if it waits or rests with its registers in no
+ * CPU, otherwise its pCPU lets go of it soon. */
 void sched_rouse(struct vcpu *vcpu);
 /* Its VM rests from now on: it leaves the guest if it runs. One that waits goes on waiting, and
  * rests when it wakes. */

@@ -12,7 +12,7 @@
 
 /* Pages beyond memory that a VM may use whatever its size: root tables, and what those devices
  * allocate that every VM has. And for each device that it asks for. */
-#define VM_OVERHEAD_PAGES 256u
+#define VM_OVERHEAD_PAGES 328u
 #define VM_DEVICE_PAGES   72u
 
 #define VM_HCR                                                                                     \

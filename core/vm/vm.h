@@ -14,6 +14,7 @@
 #include "vm/config.h"
 #include "vm/mmio_bus.h"
 #include "vm/vcpu.h"
+#include <stdbool.h>
 #include <stdint.h>
 
 struct hv;
@@ -40,6 +41,27 @@ struct vm_device {
     void *dev;
 };
 
+/*
+ * A device that the guest sees as memory at times. The bus has it, too. `map`: the guest reads,
+ * executes, or walks its own tables at `offset`, in a way that only memory can answer: true if the
+ * page is mapped now, or was meanwhile, and the guest is to try again. Called on the pCPU of the
+ * vCPU, no lock held. What is mapped is never writable.
+ */
+typedef bool vm_rom_map_fn(void *dev, uint64_t offset);
+
+struct vm_rom {
+    uint64_t base;
+    uint64_t size; /* 0: there is none */
+    vm_rom_map_fn *map;
+    void *dev;
+};
+
+/* The power button. */
+struct vm_button {
+    bool (*press)(void *dev); /* False: the guest would not notice. NULL: the VM has none. */
+    void *dev;
+};
+
 struct vm {
     struct hv *hv;
     const struct vm_config *config;
@@ -57,13 +79,15 @@ struct vm {
     struct s2 s2;
     struct ram_page *ram; /* the blocks that its memory is made of: vm/ram.c */
     struct mmio_bus bus;
+    struct vm_rom rom;
     struct vgic vgic;
     struct vcpu *vcpu;                    /* [nr_vcpus] */
     uint8_t last_vcpu[PLATFORM_MAX_CPUS]; /* whose translations a pCPU has: index + 1; 0: nobody's.
                                              Each its own */
     uint32_t nr_vcpus;
-    _Atomic uint64_t work;      /* bit n: device[n] is to be served */
-    _Atomic uint32_t work_next; /* whose turn it is: those from here on go first */
+    _Atomic uint64_t work;         /* bit n: device[n] is to be served */
+    _Atomic uint32_t work_next;    /* whose turn it is: those from here on go first */
+    struct vm_button power_button; /* belongs to one of device[] */
     uint32_t nr_devices;
     struct vm_device device[VM_MAX_DEVICES];
 };
@@ -74,7 +98,8 @@ struct vm {
  * error everything is given back and the reason is in the log: HV_ERR_INVAL for a configuration
  * that no machine could run, or a vCPU that no pCPU online may, HV_ERR_RANGE if the guest-physical
  * address space or the VMIDs do not reach, HV_ERR_NOMEM or HV_ERR_QUOTA. hv->pool, platform, idregs
- * and pcpu[0] are set up. `config` outlives the VM. hv->vm[] is the caller's.
+ * and pcpu[0] are set up. `config` outlives the VM. hv->vm[] is the caller's. Only the manager, no
+ * lock held: other VMs run on this pCPU before it returns (hv_worked()).
  */
 HV_MUST_CHECK hv_err vm_create(struct hv *hv, const struct vm_config *config, uint16_t id,
                                struct vm **out);
@@ -88,8 +113,9 @@ static inline bool vm_is_over(const struct vm *vm)
     return state != VM_CREATED && state != VM_RUNNING && state != VM_PAUSED && vm->nr_live == 0;
 }
 
-/* Scrubs and gives back every page. The VM is over, or was not started. Only the manager
- * (vm/hv.h), no lock held: waits for the other pCPUs. */
+/* Scrubs and gives back every page. The VM is over, or was not started, and no longer in hv->vm[].
+ * Only the manager (vm/hv.h), no lock held: waits for the other pCPUs, and other VMs run on this
+ * one before it returns (hv_worked()). */
 void vm_destroy(struct vm *vm);
 
 /* Registers a device to be destroyed with the VM. HV_ERR_NOMEM if the table is full. */

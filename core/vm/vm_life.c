@@ -189,3 +189,15 @@ bool hv_stop_managing(struct pcpu *pcpu)
         return true;
     return !hv_start_managing(pcpu);
 }
+
+void hv_worked(struct hv *hv, uint64_t bytes)
+{
+    struct pcpu *pcpu = &hv->pcpu[hal_cpu_self()];
+
+    hv->worked += bytes;
+    if (hv->worked < HV_PIECE)
+        return;
+    hv->worked = 0;
+    if (hv->turn != NULL && atomic_load_explicit(&pcpu->passes, memory_order_relaxed) != 0)
+        hv->turn(pcpu);
+}

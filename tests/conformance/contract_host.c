@@ -82,6 +82,37 @@ void contract_check_time(struct contract *ct)
     contract_eq(ct, hal_time_hz(), hal_time_hz(), "the frequency is constant");
 }
 
+/* Both machines have a clock, which nobody has set to the past. */
+static void check_wall_time(struct contract *ct)
+{
+    uint64_t first = hal_wall_time();
+    uint64_t second = hal_wall_time();
+
+    contract_ok(ct, first >= UINT64_C(1577836800), "the clock says a year from 2020 on");
+    contract_ok(ct, second - first <= 60, "and does not jump");
+}
+
+/* Both machines have random numbers. 64 bytes that are alike come by chance once in 2^512. */
+static void check_entropy(struct contract *ct)
+{
+    uint8_t a[HAL_ENTROPY_MAX + 1];
+    uint8_t b[HAL_ENTROPY_MAX + 1];
+    bool given = true;
+    bool kept = true;
+
+    contract_ok(ct, hal_entropy(a, HAL_ENTROPY_MAX) == HV_OK, "there are random bytes");
+    contract_ok(ct, hal_entropy(b, HAL_ENTROPY_MAX) == HV_OK, "and more of them");
+    contract_ok(ct, memcmp(a, b, HAL_ENTROPY_MAX) != 0, "no two pieces are the same");
+    contract_ok(ct, memcmp(a, a + 8, HAL_ENTROPY_MAX - 8) != 0, "nor is all of a piece");
+    for (size_t len = 1; len <= HAL_ENTROPY_MAX; len++) {
+        b[len] = 0xa5;
+        given = given && hal_entropy(b, len) == HV_OK;
+        kept = kept && b[len] == 0xa5;
+    }
+    contract_ok(ct, given, "any number of bytes up to 64");
+    contract_ok(ct, kept, "and not one more");
+}
+
 uint32_t contract_wait_irq(void)
 {
     uint64_t limit = hal_time_now() + hal_time_hz() / 10;
@@ -194,6 +225,8 @@ static void check_enable(struct contract *ct)
 void contract_check_irq(struct contract *ct)
 {
     contract_eq(ct, hal_irq_ack(), INTID_NONE, "nothing is pending at first");
+    check_wall_time(ct);
+    check_entropy(ct);
     check_timer(ct);
     check_deactivation(ct);
     check_activation(ct);

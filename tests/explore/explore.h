@@ -16,6 +16,7 @@
 struct explore_test {
     const char *name;
     unsigned nr_cpus;                 /* 2..EXPLORE_MAX_CPUS */
+    bool starts_cpus;                 /* work() is for the boot CPU, which starts the others */
     void (*prepare)(struct world *w); /* on the boot CPU, before the others start */
     /* On each CPU, at once. *random is the state of prng_next(), of this CPU and this seed. */
     void (*work)(struct world *w, unsigned cpu, uint64_t *random);

@@ -48,11 +48,12 @@ static void other_main(void *arg)
 _Noreturn void core_main(const struct hal_boot *boot)
 {
     const struct explore_test *test = explore_plan.test;
+    unsigned nr_started = test->starts_cpus ? 1 : test->nr_cpus;
 
     the_world = world_begin(boot);
     test->prepare(the_world);
-    atomic_store(&nr_working, test->nr_cpus);
-    for (unsigned cpu = 1; cpu < test->nr_cpus; cpu++)
+    atomic_store(&nr_working, nr_started);
+    for (unsigned cpu = 1; cpu < nr_started; cpu++)
         if (hal_cpu_start(cpu, other_main, NULL) != HV_OK)
             world_give_up("a CPU does not start");
     work(0);

@@ -23,6 +23,7 @@ static const struct guest_test {
     {"guest-wfi", "wfi.bin", "1", 2},
     {"guest-psci-race", "psci-race.bin", "4", 4},
     {"guest-two-vcpus", "two-vcpus.bin", "2", 2},
+    {"guest-smp-wfi", "smp-wfi.bin", "3", 2},
 };
 
 static void set_seed(uint64_t seed)

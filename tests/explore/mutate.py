@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT OR Apache-2.0
-"""Takes a lock away from core, as a row of mutations.py says, and checks that exploration finds that.
+"""Takes a lock away from core, or an order, as a row of mutations.py says, and checks that exploration finds that.
 
 The broken source is compiled with the build's own command and linked in front of the build's library. The test has to
 fail under one of the row's seeds; and that seed, run again by itself, has to fail in the same words. A row whose function
-is not in its file, or has no lock to take away, fails: the table cannot rot.
+is not in its file, or has no lock to take away, or whose text is not there once, fails: the table cannot rot.
 """
 import argparse
 import pathlib
@@ -49,13 +49,16 @@ def body_of(text, function):
     return found.span() if found else None
 
 
-def unlock(mutation, text):
+def mutate(mutation, text):
     for function in mutation.functions:
         span = body_of(text, function)
         check(span, f"mutations.py, {mutation.name}: {mutation.file} has no function {function}()")
         body, count = CALL.subn("", text[span[0]:span[1]])
         check(count > 0, f"mutations.py, {mutation.name}: {function}() of {mutation.file} takes no lock")
         text = text[:span[0]] + body + text[span[1]:]
+    for old, new in mutation.edits:
+        check(text.count(old) == 1, f"mutations.py, {mutation.name}: {mutation.file} has not exactly one {old!r}")
+        text = text.replace(old, new)
     return text
 
 
@@ -72,7 +75,7 @@ def build(mutation, options, scratch):
     """The program with the broken source in the place of core's."""
     source = options.root / mutation.file
     broken, target = scratch / source.name, scratch / "mutated.o"
-    broken.write_text(unlock(mutation, source.read_text(encoding="utf-8")), encoding="utf-8")
+    broken.write_text(mutate(mutation, source.read_text(encoding="utf-8")), encoding="utf-8")
     words = shlex.split(last_command(options, OBJECT.format(mutation.file)))
     words[words.index("-o") + 1] = str(target)
     words[words.index("-c") + 1] = str(broken)

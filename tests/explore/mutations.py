@@ -1,18 +1,18 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 """The table of mutate.py: places of core that lose their lock, one row each, and the test that must notice.
 
-All calls of spinlock_lock() and spinlock_unlock() go from `functions` of `file`. A row says in how many seeds, from 1 on,
-`test` has to notice it, and what has to be in its message.
+All calls of spinlock_lock() and spinlock_unlock() go from `functions` of `file`; then each text of `edits`, which is there
+once, becomes another. A row says in how many seeds, from 1 on, `test` has to notice it, and what has to be in its message.
 """
 import collections
 
-Mutation = collections.namedtuple("Mutation", "name what file functions test seeds sign", defaults=(20, ""))
+Mutation = collections.namedtuple("Mutation", "name what file functions test seeds sign edits", defaults=(20, "", ()))
 
 MUTATIONS = [
     Mutation("pool-alloc", "blocks are taken out of the free lists without the pool's lock",
-             "core/mem/page_pool.c", ["page_pool_alloc"], "page-pool"),
+             "core/mem/page_pool.c", ["page_pool_take"], "page-pool"),
     Mutation("pool-free", "blocks are given back without the pool's lock",
-             "core/mem/page_pool.c", ["page_pool_free"], "page-pool"),
+             "core/mem/page_pool.c", ["page_pool_give"], "page-pool"),
     Mutation("s2-map", "stage-2 tables grow without their lock",
              "core/mem/s2_map.c", ["s2_map"], "stage2"),
     Mutation("s2-unmap", "pages are unmapped, and tables freed, without the lock",
@@ -49,4 +49,58 @@ MUTATIONS = [
              "core/vm/sched.c", ["sched_wait"], "guest-two-vcpus"),
     Mutation("vm-vcpu-on", "a vCPU is powered on without its VM's lock",
              "core/vm/vm_life.c", ["vm_vcpu_on"], "guest-psci-race"),
+    Mutation("sched-wake", "a vCPU is woken without its home's lock",
+             "core/vm/sched.c", ["reach"], "sched", edits=[("sched_lock_home(vcpu)", "vcpu->pcpu")]),
+    Mutation("sched-steal", "a vCPU is taken out of another pCPU's queue without its lock",
+             "core/vm/sched_queue.c", ["steal_from"], "sched"),
+    Mutation("sched-send", "a vCPU is put into another pCPU's queue without its lock",
+             "core/vm/sched_queue.c", [], "sched", edits=[
+                 ("        spinlock_lock(&to->lock);\n", ""), ("        spinlock_unlock(&to->lock);\n", "")]),
+    Mutation("sched-settle", "a vCPU is let go without its run queue's lock",
+             "core/vm/sched_switch.c", ["settle"], "sched"),
+    Mutation("sched-stop", "a vCPU goes off without its run queue's lock",
+             "core/vm/sched.c", ["sched_stop"], "vm-life", 60),
+    Mutation("sched-power-down", "a vCPU powers down without its run queue's lock",
+             "core/vm/sched.c", ["power_down"], "sched", 60),
+    Mutation("sched-give-way", "a vCPU gives way without its run queue's lock",
+             "core/vm/sched.c", ["sched_give_way"], "sched", 60),
+    Mutation("sched-unload", "a pCPU lets go of its running vCPU without its run queue's lock",
+             "core/vm/sched.c", ["sched_unload"], "sched"),
+    Mutation("sched-stop-idling", "a pCPU looks into the queues of others without their locks",
+             "core/vm/sched_queue.c", ["sched_stop_idling"], "sched"),
+    Mutation("sched-rehome-queue", "the queue of a pCPU that goes offline is emptied without its lock",
+             "core/vm/sched_pcpu.c", ["rehome_queue"], "sched"),
+    Mutation("sched-woken", "`woken` is cleared after the look at the vGIC, so that a wake in between is lost",
+             "core/vm/sched.c", [], "sched", 500, edits=[
+                 ("    if (vgic_has_pending(&vcpu->vm->vgic, vcpu->index))\n        return;\n",
+                  "    if (vgic_has_pending(&vcpu->vm->vgic, vcpu->index))\n        return;\n    vcpu->woken = false;\n")]),
+    Mutation("sched-offer", "what a pCPU leaves in its queue is not offered to idle ones",
+             "core/vm/sched_queue.c", [], "sched", 200, edits=[
+                 ("    uint64_t idle = atomic_load(&pcpu->hv->idle) & ~sched_bit(pcpu);\n\n", "    uint64_t idle = 0;\n\n")]),
+    Mutation("vm-vcpu-off", "a vCPU is not counted any more, without its VM's lock",
+             "core/vm/vm_life.c", ["vm_vcpu_off"], "vm-life", 60),
+    Mutation("vm-is-alone", "the vCPUs that are on are counted without the VM's lock",
+             "core/vm/vm_life.c", ["vm_is_alone"], "vm-life", 200),
+    Mutation("vm-end", "a VM is ended without its lock",
+             "core/vm/vm_life.c", ["vm_end_once"], "vm-life", 400),
+    Mutation("vm-change", "a VM is paused and resumed without its lock",
+             "core/vm/vm_life.c", ["vm_change"], "vm-life", 500),
+    Mutation("vm-on-twice", "a vCPU that is about to start may be powered on again",
+             "core/vm/vm_life.c", [], "vm-life", edits=[("power == VCPU_POWER_PENDING", "false")]),
+    Mutation("hv-start-order", "who does not become the manager takes its work away",
+             "core/vm/vm_life.c", [], "vm-life", 100, edits=[
+                 ("    if (atomic_exchange(&hv->managing, true))\n        return false;\n    atomic_store(&hv->work, false);\n",
+                  "    atomic_store(&hv->work, false);\n    if (atomic_exchange(&hv->managing, true))\n        return false;\n")]),
+    Mutation("hv-managers", "two pCPUs may become the manager at once",
+             "core/vm/vm_life.c", [], "vm-life", 200, edits=[
+                 ("    if (atomic_exchange(&hv->managing, true))\n        return false;\n",
+                  "    if (atomic_load(&hv->managing))\n        return false;\n    atomic_store(&hv->managing, true);\n")]),
+    Mutation("quiesce", "a VM is destroyed while pCPUs are still in what its timers called",
+             "core/vm/vm.c", [], "vm-life", 200, edits=[("    sched_quiesce(vm->hv);\n", "")]),
+    Mutation("vm-hand-on", "a vCPU that powers off leaves work for devices behind",
+             "core/vm/vm_life.c", [], "vm-life", 200, edits=[("    vm_hand_on_work(vm);\n", "")]),
+    Mutation("vm-post-order", "whom to ask is looked for before there is work",
+             "core/vm/vm_device.c", [], "sched", 500, edits=[
+                 ("    bool first = atomic_fetch_or(&vm->work, BIT(index)) == 0;\n\n", "    bool first = vm->work == 0;\n\n"),
+                 ("        ask_another(vm);\n}\n\nvoid vm_hand_on_work", "        ask_another(vm);\n    atomic_fetch_or(&vm->work, BIT(index));\n}\n\nvoid vm_hand_on_work")]),
 ]

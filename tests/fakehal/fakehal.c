@@ -108,6 +108,8 @@ static void state_free(struct fakehal *hal)
 {
     for (unsigned i = 0; i < hal->nr_arenas; i++)
         munmap(hal->arena[i].mem, hal->arena[i].size);
+    for (unsigned i = 0; i < hal->nr_disks; i++)
+        free(hal->disk[i].data);
     free(hal->script);
     free(hal->trace);
     free(hal->out);

@@ -106,6 +106,21 @@ struct fakehal_cpu {
     const struct arch_idregs *idregs;
 };
 
+enum fakehal_disk_state { FAKEHAL_DISK_FREE, FAKEHAL_DISK_BUSY, FAKEHAL_DISK_DONE };
+
+struct fakehal_disk {
+    struct hal_disk_info info; /* set by tests, after fakehal_add_disk() */
+    unsigned char *data;       /* info.sectors sectors */
+    bool at_once;              /* set by tests: requests are done when they are submitted */
+    uint64_t submits;
+    uint64_t flushes; /* that were done */
+    struct {
+        enum fakehal_disk_state state;
+        struct hal_disk_request request;
+        hv_err result;
+    } slot[HAL_DISK_SLOTS];
+};
+
 enum fakehal_end {
     FAKEHAL_RETURNED,
     FAKEHAL_HALTED,
@@ -159,14 +174,21 @@ struct fakehal {
     uint64_t count[FAKEHAL_KIND_COUNT];
 
     /* Time */
-    uint64_t now;  /* set by tests, or fakehal_advance() */
-    uint64_t hz;   /* set by tests: 62500000 at first */
-    uint64_t tick; /* set by tests: added to `now` by each hal_time_now(); 0 at first */
+    uint64_t now;          /* set by tests, or fakehal_advance() */
+    uint64_t hz;           /* set by tests: 62500000 at first */
+    uint64_t wall;         /* set by tests: hal_wall_time() */
+    hv_err entropy_result; /* set by tests: what hal_entropy() returns */
+    uint8_t entropy;       /* the byte that it gives next; each is one more than the one before */
+    uint64_t tick;         /* set by tests: added to `now` by each hal_time_now(); 0 at first */
 
     /* Trace */
     bool traced;                /* set by tests: hal_trace_enabled() */
     struct trace_record *trace; /* all that hal_trace() was given */
     size_t trace_len, trace_cap;
+
+    /* Disks */
+    struct fakehal_disk disk[HAL_DISKS_MAX];
+    unsigned nr_disks;
 
     /* Console: output is always NUL-terminated */
     char *out;
@@ -297,6 +319,16 @@ void fakehal_console_type(const char *text, size_t len);
 bool fakehal_console_has(const char *text);
 /* Forgets the captured output. */
 void fakehal_console_clear(void);
+
+/* --- Disks --- */
+
+/* Adds a disk of zeroes, whose interrupt is 64 + its number on CPU 0. Returns its number. */
+unsigned fakehal_add_disk(uint64_t sectors, bool read_only);
+/* Does what the request of the slot asks for, or not if `result` is an error, and pends the disk's
+ * interrupt. */
+void fakehal_disk_finish(unsigned disk, unsigned slot, hv_err result);
+/* The same for all slots that have one; returns how many. */
+unsigned fakehal_disk_finish_all(unsigned disk, hv_err result);
 
 /* --- Records --- */
 

@@ -121,6 +121,22 @@ uint64_t hal_time_hz(void)
     return fakehal()->hz;
 }
 
+uint64_t hal_wall_time(void)
+{
+    return fakehal()->wall;
+}
+
+hv_err hal_entropy(void *out, size_t len)
+{
+    struct fakehal *hal = fakehal();
+    uint8_t *to = out;
+    if (len == 0 || len > HAL_ENTROPY_MAX)
+        fakehal_fail("hal_entropy() of %zu bytes", len);
+    for (size_t i = 0; hal->entropy_result == HV_OK && i < len; i++)
+        to[i] = hal->entropy++;
+    return hal->entropy_result;
+}
+
 void hal_timer_arm(uint64_t deadline)
 {
     fakehal_record_add(FAKEHAL_TIMER_ARM)->addr = deadline;

@@ -228,7 +228,8 @@ static void make_machine(struct world *w)
     w->hv.console = &w->console;
     w->hv.devices = &dev_registry;
     w->hv.account.limit = UINT64_MAX;
-    w->manager = (struct manager){.hv = &w->hv, .config = &w->config};
+    manager_init(&w->manager, &w->hv, &w->config);
+    w->hv.turn = NULL; /* no guest runs */
     for (unsigned i = 0; i < VMS; i++) {
         w->config.vm[i] = (struct vm_config){.memory = UINT64_C(1) << 20,
                                              .vcpus = 1 + i,

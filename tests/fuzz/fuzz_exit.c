@@ -108,12 +108,15 @@ static void exit_access(struct guest *g, struct arch_vcpu *arch, struct arch_exi
         MACHINE_GICR_BASE,
         MACHINE_GICR_BASE + 0x10000,
         MACHINE_UART_BASE,
+        MACHINE_RTC_BASE,
+        MACHINE_GPIO_BASE,
         0x0a000000,
         0x40100000,
         0x40000000,
         0,
     };
-    uint64_t at = bases[fuzz_take_below(&g->in, 8)] + fuzz_take(&g->in, 2);
+    uint64_t at =
+        bases[fuzz_take_below(&g->in, sizeof(bases) / sizeof(bases[0]))] + fuzz_take(&g->in, 2);
     uint64_t iss = fuzz_take(&g->in, 4);
 
     if ((iss & 0x0e000000) != 0) /* ISV, translation fault at level 3, neither CM nor S1PTW */

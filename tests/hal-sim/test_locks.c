@@ -97,8 +97,8 @@ CASE(locks, each_breach_is_told)
     ends(in_order, 1, NULL);
     ends(out_of_order, 1,
          "halcyon PANIC: check failed on CPU 0: a lock of rank vm (2) is taken while one of rank "
-         "pool (11) is held");
-    ends(try_out_of_order, 1, "a lock of rank vm (2) is taken while one of rank pool (11) is held");
+         "pool (13) is held");
+    ends(try_out_of_order, 1, "a lock of rank vm (2) is taken while one of rank pool (13) is held");
     ends(let_go_twice, 1, "a lock of rank pool is let go that is not held");
     ends(idle, 1, "hal_cpu_idle() with a lock of rank pool held");
     ends(stop, 1, "hal_cpu_stop() with a lock of rank pool held");

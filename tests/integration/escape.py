@@ -17,7 +17,6 @@ from machine import ROOT  # noqa: E402
 
 PROGRAMS = ROOT / "build" / "host" / "guest"
 MEMORY_MIB = 64
-TIMEOUT = 400
 # Simulated, a step takes some 150 instructions on each of four CPUs; on QEMU it takes its time.
 STEPS = {"qemu": 20000, "sim": 100000}
 ROUNDS = {"qemu": 4, "sim": 8}
@@ -53,13 +52,13 @@ def check_vm(console, name, last):
 def test(options):
     share = SHORT if options.short else 1
     halcyon.require(PROGRAMS / "escape.bin", PROGRAMS / "smp-work.bin")
-    source = SOURCE.format(memory=hex(MEMORY_MIB << 20), programs=PROGRAMS, seed=options.seed,
-                           steps=STEPS[options.machine] // share, rounds=max(1, ROUNDS[options.machine] // share))
+    steps, rounds = STEPS[options.machine] // share, max(1, ROUNDS[options.machine] // share)
+    source = SOURCE.format(memory=hex(MEMORY_MIB << 20), programs=PROGRAMS, seed=options.seed, steps=steps, rounds=rounds)
     more = ("--stats",) if options.machine == "sim" else ()
     with halcyon.scratch() as directory:
         bundle = halcyon.compile_dts(directory / "bundle.dtb", source)
-        result = halcyon.run_halcyon(options.machine, bundle, timeout=TIMEOUT, vm_mib=2 * MEMORY_MIB, pcpus=options.pcpus,
-                                     options=more)
+        result = halcyon.run_halcyon(options.machine, bundle, timeout=options.timeout, silence=True, vm_mib=2 * MEMORY_MIB,
+                                     pcpus=options.pcpus, options=more)
     halcyon.check_ended(result)
     halcyon.check_no_panic(result)
     check_vm(result.console, "escape", "ok 2 - still here, and nowhere else")
@@ -68,7 +67,8 @@ def test(options):
         match = re.search(r"^halcyon-sim: instructions +(\d+)$", result.stderr, re.MULTILINE)
         check(match and int(match.group(1)) >= INSTRUCTIONS // share,
               f"too few instructions: {match and match.group(1)}, not {INSTRUCTIONS // share}")
-        print(f"{match.group(1)} instructions")
+        print(f"instructions: {match.group(1)}")
+    print(f"steps: {steps}; rounds of work: {rounds}")
 
 
 def main():
@@ -76,6 +76,7 @@ def main():
     parser.add_argument("--pcpus", type=int, default=4)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--short", action="store_true", help="a tenth of it")
+    halcyon.add_timeout_option(parser, 400)
     halcyon.add_machine_option(parser)
     halcyon.run_test(test, parser.parse_args())
 

@@ -18,7 +18,6 @@ from machine import HALCYON_SIM, HOST_BUILD, ROOT, sim_command  # noqa: E402
 PROGRAM = ROOT / "build" / "host" / "guest" / "spin.bin"
 # After that the VMs go on, so that none has ended when `list` comes.
 MORE = 400
-TIMEOUT = 200
 ROW = re.compile(r"^ *\d+ +(\S+) +running .* (\d+) ms of CPU time$", re.MULTILINE)
 
 
@@ -30,7 +29,7 @@ def run(options):
     arguments = ["--kernel", program, "--memory", "8M", "--vms", len(weights), "--weights", options.weights, "--smp", options.smp,
                  "--pcpus", options.pcpus, "--console", "lines", "--append", f"say={options.ms} end={options.ms + MORE}",
                  "--control-on", "# time", "--control", "list"]
-    result = halcyon.run_sim(sim_command(*arguments), TIMEOUT)
+    result = halcyon.run_sim(sim_command(*arguments), options.timeout, silence=True)
     halcyon.check_ended(result)
     halcyon.check_no_panic(result)
     return result.console, [int(weight) for weight in weights]
@@ -59,6 +58,8 @@ def main():
     parser.add_argument("--pcpus", type=int, default=1)
     parser.add_argument("--ms", type=int, default=10000, help="how long")
     parser.add_argument("--limit", type=float, default=2, help="per cent")
+    parser.add_argument("--machine", choices=["sim"], default="sim", help="whose time is counted")
+    halcyon.add_timeout_option(parser, 200)
     halcyon.run_test(test, parser.parse_args())
 
 

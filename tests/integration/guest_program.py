@@ -22,14 +22,14 @@ from machine import CPUS, Machine, to_text  # noqa: E402
 
 MEMORY_MIB = 256
 TIMEOUT = 40
-# A program that resets its VM does so for ever. Each life takes some 50,000 instructions and the clearing of the VM's
+# A program that resets its VM does so for ever. Each life takes some 13,000 instructions and the clearing of the VM's
 # memory, hence little of it. On QEMU, where each takes its time, few lives have to do; in the simulator many show what
 # becomes of the engine's translated code.
 RESETS = {"qemu": 3, "sim": 250}
 # Several CPUs wait for each other in between, a time slice each.
 RESETS_SMP = 3
 RESET_MIB = 16
-RESET_INSTRUCTIONS = 16000000
+RESET_INSTRUCTIONS = 5000000
 RESET_INSTRUCTIONS_SMP = 200000000
 
 
@@ -180,7 +180,7 @@ def main():
         return
     with halcyon.scratch() as directory:
         test, memory = (test_reset, RESET_MIB) if options.ending == "reset" else (test_to_the_end, MEMORY_MIB)
-        test(options, halcyon.make_bundle(directory / "bundle.dtb", options.binary, memory=f"{memory}M",
+        test(options, halcyon.make_bundle(directory / "bundle.dtb", options.binary, memory=f"{memory}M", flash=True,
                                           vcpus=options.vcpus))
 
 

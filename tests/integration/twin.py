@@ -48,7 +48,7 @@ class Guest:
     def make_bundle(self, directory):
         halcyon.require(self.kernel, *([halcyon.INITRAMFS] if self.linux else []))
         more = {"initrd": halcyon.INITRAMFS, "append": LINUX_APPEND} if self.linux else {}
-        return halcyon.make_bundle(directory / "bundle.dtb", self.kernel, memory=f"{self.memory}M", **more)
+        return halcyon.make_bundle(directory / "bundle.dtb", self.kernel, memory=f"{self.memory}M", flash=True, **more)
 
     def check_console(self, result, where):
         halcyon.check_no_panic(result)

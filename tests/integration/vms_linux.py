@@ -3,20 +3,19 @@
 """Several VMs on one machine.
 
 boot: so many Linux VMs come up, each finds a known checksum, and powers off. lives: one VM is stopped, started and reset again and again,
-and destroyed in the end, by commands, in the simulator; no page is lost by it, and a VM with four vCPUs whose work is checked goes on
-beside it. crash: one VM ends in an endless abort, with the same beside it.
+and destroyed in the end, by commands; no page is lost by it, and a VM with four vCPUs whose work is checked goes on beside it. crash: one VM ends in an endless abort, with the same beside it.
 """
 import argparse
 import hashlib
 import pathlib
 import re
-import subprocess
 import sys
+import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / "lib"))
 import halcyon  # noqa: E402
 from halcyon import check  # noqa: E402
-from machine import HALCYON_SIM, ROOT, program_environment  # noqa: E402
+from machine import ROOT, Machine, to_text  # noqa: E402
 from smp_linux import check_quiet  # noqa: E402
 
 PROGRAMS = ROOT / "build" / "host" / "guest"
@@ -44,35 +43,67 @@ SPIN = (4, 16, "say=1 end=1000000", 'kernel = /incbin/("{programs}/spin.bin");',
 LINUX = (4, LINUX_MIB, "console=ttyAMA0", 'kernel = /incbin/("{linux}"); initrd = /incbin/("{initramfs}");', "other: [    0.4")
 # An answer to `list`: the state of the other VM, which has no line once it is destroyed, and the free memory.
 FREE = re.compile(r"^(?: *1 +other +(\S+).*\n)?(\d+) KiB of memory are free$", re.MULTILINE)
+COMMAND_LINE = "\x01c"  # Ctrl-A c
+ENDING = 100  # how often it is asked whether a VM has ended
 WORK_OFF = "notice vm: work off: powered off by PSCI SYSTEM_OFF"
 
 
 def test_boot(options):
-    halcyon.require(halcyon.MACHINES[options.machine])
-    arguments = [str(ROOT / "ci" / "quickstart"), "--timeout", str(options.timeout), "--vms", str(options.vms),
-                 "--pcpus", str(options.pcpus), "--memory", f"{LINUX_MIB}M", "--cmd", SUM]
-    arguments += ["--vmids", str(options.vmids)] if options.vmids else []
-    arguments += ["--qemu"] if options.machine == "qemu" else []
-    done = subprocess.run(arguments, stdin=subprocess.DEVNULL, capture_output=True, timeout=options.timeout + 60, check=False,
-                          encoding="utf-8", errors="replace", env=program_environment(HALCYON_SIM=str(HALCYON_SIM)))
-    check(done.returncode == 0, f"status {done.returncode}:\n{halcyon.tail(done.stdout)}\nstandard error:\n{halcyon.tail(done.stderr)}")
-    check_quiet(done.stdout)
+    arguments = ["--vms", options.vms, "--pcpus", options.pcpus, "--memory", f"{LINUX_MIB}M", "--cmd", SUM]
+    arguments += ["--vmids", options.vmids] if options.vmids else []
+    text = halcyon.run_quickstart(options.machine, *arguments, timeout=options.timeout)
+    check_quiet(text)
     want = hashlib.sha256(bytes(MIB)).hexdigest()
     for i in range(options.vms):
-        check(f"\nvm{i}: {want}  -\n" in done.stdout, f"vm{i} has not the right checksum:\n{halcyon.tail(done.stdout)}")
-        check(re.search(rf"^vm{i}: .*reboot: Power down", done.stdout, re.MULTILINE), f"vm{i} did not power off")
+        check(f"\nvm{i}: {want}  -\n" in text, f"vm{i} has not the right checksum:\n{halcyon.tail(text)}")
+        check(re.search(rf"^vm{i}: .*reboot: Power down", text, re.MULTILINE), f"vm{i} did not power off")
+    print(f"VMs with a right sum, powered off: {options.vms}")
 
 
-def run_beside_work(options, other, control=()):
-    """Runs the VM `other` beside the one that works; the machine has to end by itself, and all work has to be right."""
+def read_answers(console):
+    """All answers to `list`: the other VM's state ("" if it has no line) and the free KiB. What the guests and the log say
+    meanwhile may stand between the lines of one."""
+    lines = console.splitlines(keepends=True)
+    return FREE.findall("".join(line for line in lines if not line.startswith(("work: ", "other: ", halcyon.LOG_PREFIX))))
+
+
+def run_typing(command, steps, timeout):
+    """Runs a machine to its end, and types each command when its text has come. Returns the Result.
+
+    Nobody waits for a VM's end, so while the answer is that it is ending, or has a line no more and its memory still, it asks
+    again, so often."""
+    with Machine(command) as machine:
+        for text, word in [*steps, ("are free", None)]:
+            machine.expect(re.escape(text), timeout)
+            for _ in range(ENDING):
+                answers = read_answers(to_text(bytes(machine.output)))
+                sizes = {size for state, size in answers if state == "off"}
+                if not answers or answers[-1][0] != "ending" and (answers[-1][0] or answers[-1][1] in sizes):
+                    break
+                time.sleep(0.1)
+                machine.send(f"{COMMAND_LINE}list\r")
+                machine.expect("are free", timeout)
+            machine.send(f"{COMMAND_LINE}{word}\r" if word else "")
+        return machine.wait(timeout, silence=True)
+
+
+def run_beside_work(options, other, steps=()):
+    """Runs the VM `other` beside the one that works; the machine has to end by itself, and all work has to be right.
+
+    steps: commands, each with the text that comes before it. The simulator gives them itself, at the same moments in each run."""
     vcpus, memory, bootargs, images, _ = other
     halcyon.require(PROGRAMS / "smp-work.bin")
     images = images.format(programs=PROGRAMS, linux=halcyon.LINUX, initramfs=halcyon.INITRAMFS)
     source = SOURCE.format(programs=PROGRAMS, rounds=options.rounds, vcpus=vcpus, memory=memory * MIB, bootargs=bootargs, images=images)
     with halcyon.scratch() as directory:
         bundle = halcyon.compile_dts(directory / "bundle.dtb", source)
-        command = halcyon.halcyon_command(options.machine, bundle, vm_mib=64 + memory, pcpus=options.pcpus, options=control)
-        result = halcyon.run_command(command, options.timeout, (0, 1))
+        control = [word for text, command in steps for word in ("--control-on", text, "--control", command)]
+        command = halcyon.halcyon_command(options.machine, bundle, vm_mib=64 + memory, pcpus=options.pcpus,
+                                          options=control if options.machine == "sim" else ())
+        if steps and options.machine == "qemu":
+            result = run_typing(command, steps, options.timeout)
+        else:
+            result = halcyon.run_command(command, options.timeout, (0, 1), silence=True)
     halcyon.check_ended(result)
     halcyon.check_no_panic(result)
     check(re.search(r"notice role: machine off: ", result.console), f"no orderly end:\n{halcyon.tail(result.console)}\n{result.stderr}")
@@ -90,22 +121,22 @@ def make_commands(times, at_work):
         steps += [("are free", "stop other"), ("vm: other off: ", "list"), ("are free", "list"), ("are free", "start other"), (at_work, "list"),
                   ("are free", "reset other"), (at_work, "list")]
     steps += [("are free", "destroy other"), ("vm: other off: ", "list"), ("are free", "list")]
-    return [word for text, command in steps for word in ("--control-on", text, "--control", command)]
+    return steps
 
 
 def test_lives(options):
     other = LINUX if options.linux else SPIN
     result = run_beside_work(options, other, make_commands(options.times, other[-1]))
     check(result.exit_code == 0, f"status {result.exit_code}: {result.stderr}\n{halcyon.tail(result.console)}")
-    free = FREE.findall(result.console)
-    off = [size for state, size in free if state in ("off", "")]
+    free = read_answers(result.console)
+    off = [size for state, size in free if state == "off"] + [size for _, size in free[-1:]]
     running = [size for state, size in free if state == "running"]
     check(len(running) == 2 * options.times + 1, f"at work {len(running)} times, not {2 * options.times + 1}: {free}")
     check(len(off) > options.times and not free[-1][0], f"off {len(off)} times, not {options.times + 1}: {free}")
     check(result.console.rindex("are free") < result.console.index(WORK_OFF), "the work was done before the last command: more --rounds")
     check(len(set(off)) == 1 and len(set(running)) == 1,
           f"free memory is not always the same: {set(running)} KiB with the VM, {set(off)} KiB without")
-    print(f"{options.times} times; {off[0]} KiB free without the VM, {running[0]} with it")
+    print(f"lives: {options.times}; KiB free: {off[0]} after each without the VM, {running[0]} with it")
 
 
 def test_crash(options):
@@ -113,6 +144,7 @@ def test_crash(options):
     stopped = re.search(r"error vm: other stopped: \S.*", result.console)
     check(stopped, f"the VM was not stopped with a reason:\n{halcyon.tail(result.console)}")
     check(stopped.start() < result.console.index(WORK_OFF), "the work was done before the crash: more --rounds")
+    print(stopped.group())
 
 
 CASES = {"boot": test_boot, "lives": test_lives, "crash": test_crash}
@@ -127,7 +159,7 @@ def main():
     parser.add_argument("--times", type=int, default=10, help="lives: how often")
     parser.add_argument("--linux", action="store_true", help="lives: the VM runs Linux")
     parser.add_argument("--rounds", type=int, default=10, help="lives, crash: of the work")
-    parser.add_argument("--timeout", type=int, default=150)
+    halcyon.add_timeout_option(parser)
     halcyon.add_machine_option(parser)
     options = parser.parse_args()
     halcyon.run_test(CASES[options.case], options)

@@ -66,6 +66,71 @@ CASE(bundle_make, one_kernel)
     cr_expect_eq(config.vmids, 0);
 }
 
+CASE(bundle_make, disks)
+{
+    char image[1500];
+    const struct dev_config *disk;
+
+    memset(image, 0x42, sizeof(image));
+    options.kernel = scratch_path("kernel");
+    scratch_write(options.kernel, "k", 1);
+    options.disk[0] = (struct sim_disk_option){.file = scratch_path("image"), .ram = true};
+    options.disk[0].file_len = (unsigned)strlen(options.disk[0].file);
+    scratch_write(options.disk[0].file, image, sizeof(image));
+    options.disk[1] = (struct sim_disk_option){.ram = true, .size = 8192, .read_only = true};
+    options.disk[2] = (struct sim_disk_option){.file = "m", .file_len = 1};
+    options.disk[3] = (struct sim_disk_option){.file = "n", .file_len = 1, .read_only = true};
+    options.nr_disks = 4;
+    cr_assert(bundle_make(&options, &blob, reason), "%s", reason);
+    parse();
+    cr_assert_eq(config.vm[0].nr_devices, 4);
+    disk = config.vm[0].device;
+    for (uint32_t i = 0; i < 4; i++)
+        cr_expect_eq(disk[i].unit, i);
+    expect_bytes(&disk[0].image, image, sizeof(image));
+    cr_expect_eq(disk[0].size, 0);
+    cr_expect_eq(disk[1].size, 8192);
+    cr_expect(disk[1].flag[0]);
+    cr_expect_not(disk[2].flag[0]);
+    cr_expect_eq(disk[2].number[0], 0);
+    cr_expect_eq(disk[3].number[0], 1);
+    cr_expect(disk[3].flag[0]);
+    cr_expect_eq(facts.memory, UINT64_C(0x8000000) + 1500 + 8192);
+}
+
+CASE(bundle_make, disks_of_several_vms_share_an_image)
+{
+    options.kernel = scratch_path("kernel");
+    scratch_write(options.kernel, "k", 1);
+    options.disk[0] = (struct sim_disk_option){
+        .file = options.kernel, .file_len = (unsigned)strlen(options.kernel), .ram = true};
+    options.nr_disks = 1;
+    options.vms = 2;
+    options.disk[0].size = GIB(4);
+    cr_assert(bundle_make(&options, &blob, reason), "%s", reason);
+    parse();
+    expect_bytes(&config.vm[0].device[0].image, "k", 1);
+    cr_expect_eq(config.vm[1].device[0].image.size, 0);
+    cr_expect_str_eq(config.vm[1].device[0].text[1], "vm0");
+    cr_expect_eq(facts.memory, 2 * (UINT64_C(0x8000000) + GIB(1)), "a huge one is not filled");
+}
+
+CASE(bundle_make, disks_refused)
+{
+    options.kernel = scratch_path("kernel");
+    scratch_write(options.kernel, "kernel", 6);
+    options.nr_disks = 1;
+    options.disk[0] = (struct sim_disk_option){.file = "/nowhere/d", .file_len = 10, .ram = true};
+    cr_assert_not(bundle_make(&options, &blob, reason));
+    cr_expect_not_null(strstr(reason, "/nowhere/d: No such file"), "%s", reason);
+    options.disk[0] = (struct sim_disk_option){.file = options.kernel,
+                                               .file_len = (unsigned)strlen(options.kernel),
+                                               .ram = true,
+                                               .size = 5};
+    cr_assert_not(bundle_make(&options, &blob, reason));
+    cr_expect_not_null(strstr(reason, "larger than --disk's size"), "%s", reason);
+}
+
 CASE(bundle_make, everything)
 {
     char initrd[70001];

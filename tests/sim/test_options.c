@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 #include "cases.h"
-#include "sim/options.h"
+#include "sim/options_parse.h"
 #include <stdint.h>
 #include <stdio.h>
 
@@ -67,6 +67,7 @@ CASE(options, defaults)
     cr_expect_eq(options.machine_memory, 0);
     cr_expect_eq(options.cpu, SIM_CPU_CORTEX_A57);
     cr_expect_eq(options.seed, 1);
+    cr_expect_eq(options.epoch, 1767225600, "2026-01-01");
     cr_expect_eq(options.max_insns, UINT64_MAX);
     cr_expect_eq(options.snapshot_at, UINT64_MAX);
     cr_expect_not(options.stats || options.hash || options.no_input || options.snapshot_quit ||
@@ -76,7 +77,8 @@ CASE(options, defaults)
 CASE(options, every_value)
 {
     ACCEPT("--kernel", "K", "--initrd=I", "--append", "a b", "--memory", "1G", "--smp", "8",
-           "--pcpus=64", "--cpu", "max", "--seed", "0x10", "--log=warn,vgic=debug");
+           "--pcpus=64", "--cpu", "max", "--seed", "0x10", "--log=warn,vgic=debug",
+           "--epoch=4294967295");
     cr_expect_str_eq(options.initrd, "I");
     cr_expect_str_eq(options.append, "a b");
     cr_expect_str_eq(options.log, "warn,vgic=debug");
@@ -85,6 +87,7 @@ CASE(options, every_value)
     cr_expect_eq(options.pcpus, 64);
     cr_expect_eq(options.cpu, SIM_CPU_MAX);
     cr_expect_eq(options.seed, 16);
+    cr_expect_eq(options.epoch, 4294967295);
     ACCEPT("--trace=T", "--record=R", "--snapshot=S", "--snapshot-on", "~ # ", "--snapshot-quit",
            "--stats", "--hash", "--no-input", "B", "--max-insns", "18446744073709551614");
     cr_expect_str_eq(options.bundle, "B", "an argument may come before an option");
@@ -195,7 +198,6 @@ CASE(options, values_refused)
     REFUSE("--input-on: the text must have 1 to 255 bytes", "B", "--input-on=");
     REFUSE("name is empty", "--kernel=");
     REFUSE("name is empty", "B", "--trace=");
-    REFUSE("--disk: there is no disk device", "--kernel=K", "--disk=D");
 }
 
 CASE(options, words_refused)
@@ -238,6 +240,9 @@ CASE(options, combinations_refused)
     REFUSE("--pcpus with --restore: ", "--restore=S", "--pcpus=2");
     REFUSE("--cpu with --restore: ", "--restore=S", "--cpu=max");
     REFUSE("--machine-memory with --restore: ", "--restore=S", "--machine-memory=1G");
+    REFUSE("up to 4294967295", "B", "--epoch=4294967296");
+    REFUSE("not a number", "B", "--epoch=now");
+    REFUSE("--epoch with --restore: ", "--restore=S", "--epoch=2");
     REFUSE("--seed with --restore: ", "--restore=S", "--seed=2");
     REFUSE("--record with --replay: ", "B", "--record=R", "--replay=P");
     REFUSE("--input-on with --no-input: ", "B", "--input-on=x", "--no-input");
@@ -253,6 +258,21 @@ CASE(options, combinations_refused)
     REFUSE("name the same file", "B", "--replay=F", "--trace=F");
     REFUSE("name the same file", "--trace=B", "B");
     ACCEPT("B", "--trace=/dev/null", "--record=/dev/null");
+}
+
+CASE(options, firmware)
+{
+    ACCEPT("--firmware", "F", "--smp=2", "--write-bundle=B");
+    cr_expect_str_eq(options.firmware, "F");
+    cr_expect_str_eq(options.kernel, "F");
+    REFUSE("--firmware with --kernel: ", "--firmware=F", "--kernel=K");
+    REFUSE("--firmware with --initrd: ", "--firmware=F", "--initrd=I");
+    REFUSE("--firmware with a BUNDLE: ", "--firmware=F", "B");
+    REFUSE("--firmware with --restore: ", "--firmware=F", "--restore=S");
+    REFUSE("name is empty", "--firmware=");
+    REFUSE("name the same file", "--firmware=F", "--write-bundle=F");
+    ACCEPT("--kernel=K");
+    cr_expect_null(options.firmware);
 }
 
 CASE(options, control)
@@ -301,16 +321,66 @@ CASE(options, help_and_version)
     cr_expect_not_null(strstr(options_version(), "halcyon-sim "));
 }
 
+CASE(options, disks)
+{
+    char path[SIM_DISK_FILE_MAX];
+
+    ACCEPT("--kernel=K", "--disk=a/b", "--disk=c,ro", "--disk=d,ram,size=2M", "--disk=size=512K",
+           "--disk=e,ro,ram");
+    cr_assert_eq(options.nr_disks, 5);
+    options_disk_path(&options.disk[0], path);
+    cr_expect_str_eq(path, "a/b");
+    cr_expect_not(options.disk[0].read_only || options.disk[0].ram);
+    cr_expect_eq(options.disk[0].size, 0);
+    options_disk_path(&options.disk[1], path);
+    cr_expect_str_eq(path, "c");
+    cr_expect(options.disk[1].read_only && !options.disk[1].ram);
+    options_disk_path(&options.disk[2], path);
+    cr_expect_str_eq(path, "d");
+    cr_expect(options.disk[2].ram && options.disk[2].size == 0x200000);
+    cr_expect_eq(options.disk[3].file_len, 0);
+    cr_expect(options.disk[3].ram && options.disk[3].size == 0x80000);
+    cr_expect(options.disk[4].ram && options.disk[4].read_only);
+    ACCEPT("B", "--disk=F");
+    ACCEPT("--kernel=K", "--vms=2", "--disk=F,ram");
+}
+
+CASE(options, disks_refused)
+{
+    char name[SIM_DISK_FILE_MAX + 8];
+
+    REFUSE("name is empty", "--kernel=K", "--disk=");
+    REFUSE("name is empty", "--kernel=K", "--disk=,ram");
+    REFUSE("come ro, ram or size=SIZE", "--kernel=K", "--disk=F,rw");
+    REFUSE("come ro, ram or size=SIZE", "--kernel=K", "--disk=F,,ro");
+    REFUSE("disk: size x: not a size", "--kernel=K", "--disk=size=x");
+    REFUSE("come ro, ram or size=SIZE", "--kernel=K", "--disk=size=");
+    REFUSE("too many digits", "--kernel=K", "--disk=size=000000000000000000000000001");
+    REFUSE("a file's size is what it is", "--kernel=K", "--disk=F,size=1M");
+    memset(name, 'a', sizeof(name) - 1);
+    name[sizeof(name) - 1] = '\0';
+    REFUSE("too long", "--kernel=K", "--disk", name);
+    REFUSE("at most 8 disks", "--kernel=K", "--disk=a,ram", "--disk=a,ram", "--disk=a,ram",
+           "--disk=a,ram", "--disk=a,ram", "--disk=a,ram", "--disk=a,ram", "--disk=a,ram",
+           "--disk=a,ram");
+    REFUSE("in a bundle it is a node", "B", "--disk=F,ram");
+    REFUSE("at most 4 that are files", "B", "--disk=a", "--disk=b", "--disk=c", "--disk=d",
+           "--disk=e");
+    REFUSE("--disk with --restore", "--restore=S", "--disk=a");
+    REFUSE("--disk with --snapshot", "B", "--snapshot=S", "--disk=a");
+    REFUSE("--disk with --vms", "--kernel=K", "--vms=2", "--disk=a");
+}
+
 /* Each option that is taken is in the text, and each in the text is taken. */
 CASE(options, help_names_every_option)
 {
     static const char *const names[] = {
-        "kernel",   "initrd",       "append",      "memory",        "smp",       "disk",
-        "log",      "write-bundle", "restore",     "pcpus",         "cpu",       "machine-memory",
-        "seed",     "no-input",     "max-insns",   "trace",         "record",    "replay",
-        "snapshot", "snapshot-at",  "snapshot-on", "snapshot-quit", "stats",     "hash",
-        "help",     "version",      "input-on",    "bundle",        "vms",       "weights",
-        "vmids",    "input-raw",    "console",     "control",       "control-on"};
+        "kernel",   "initrd",       "append",      "memory",        "smp",        "disk",
+        "log",      "write-bundle", "restore",     "pcpus",         "cpu",        "machine-memory",
+        "seed",     "no-input",     "max-insns",   "trace",         "record",     "replay",
+        "snapshot", "snapshot-at",  "snapshot-on", "snapshot-quit", "stats",      "hash",
+        "help",     "version",      "input-on",    "bundle",        "vms",        "weights",
+        "vmids",    "input-raw",    "console",     "control",       "control-on", "epoch"};
     char word[32];
 
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {

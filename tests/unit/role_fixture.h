@@ -18,6 +18,8 @@
 
 #define ESR(ec) (UINT64_C(ec) << 26 | 1u << 25)
 
+#define WORK_TICKS 31250u /* 500 us */
+
 static struct fixture f;
 static struct hv_config config;
 static struct manager manager;
@@ -45,7 +47,8 @@ static inline void role_setup(uint32_t cpus)
         actions[i] = "";
     }
     f.hv->nr_vms = VMS;
-    manager = (struct manager){.hv = f.hv, .config = &config};
+    manager_init(&manager, f.hv, &config);
+    f.hv->turn = NULL; /* it would not end: time stands still. Tests of it set it */
     typed = NULL;
     look = NULL;
     console_configure(&f.console, &config, &(struct console_command_sink){role_post, f.hv});
@@ -84,7 +87,8 @@ static inline void start(uint32_t slot)
 }
 
 /* Runs the guests. `actions`: o SYSTEM_OFF, r SYSTEM_RESET, c an exception that no guest can
- * handle, y WFE, k types Ctrl-A c and the next line of typed[], l calls look(). */
+ * handle, y WFE, w works until its timer interrupts, b both looks and works, k types Ctrl-A c and
+ * the next line of typed[], l calls look(). */
 static inline void play(void *ctx, struct arch_vcpu *arch, struct arch_exit *exit)
 {
     struct vcpu *vcpu = list_entry(arch, struct vcpu, arch);
@@ -104,6 +108,13 @@ static inline void play(void *ctx, struct arch_vcpu *arch, struct arch_exit *exi
         break;
     case 'y':
         exit->esr = ESR(0x01) | 1;
+        break;
+    case 'b':
+        look(vcpu);
+        /* fall through */
+    case 'w':
+        fakehal_advance(WORK_TICKS);
+        exit->kind = ARCH_EXIT_IRQ;
         break;
     case 'k':
         fakehal_console_type("\x01"

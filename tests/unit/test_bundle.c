@@ -130,6 +130,27 @@ CASE(bundle, missing)
     EXPECT_REFUSED(HV_ERR_FORMAT, "/: compatible: missing");
 }
 
+CASE(bundle, firmware)
+{
+    bundle();
+    tree_drop(VM, "kernel");
+    tree_bytes(VM, "firmware", "FIRM", 4);
+    EXPECT_OK();
+    cr_expect_eq(out.vm[0].firmware.size, 4);
+    cr_expect_arr_eq(out.vm[0].firmware.data, "FIRM", 4);
+    tree_bytes(VM, "kernel", "K", 1);
+    EXPECT_REFUSED(HV_ERR_FORMAT, "/vms/linux: firmware: there is a kernel, too");
+    tree_drop(VM, "kernel");
+    tree_u64(VM, "kernel-address", 0x40200000);
+    EXPECT_REFUSED(HV_ERR_FORMAT, "/vms/linux: firmware: there is a kernel, too");
+    tree_drop(VM, "kernel-address");
+    tree_bytes(VM, "initrd", "I", 1);
+    EXPECT_REFUSED(HV_ERR_FORMAT, "/vms/linux: firmware: there is an initrd, too");
+    tree_drop(VM, "initrd");
+    tree_bytes(VM, "firmware", "", 0);
+    EXPECT_REFUSED(HV_ERR_FORMAT, "/vms/linux: firmware: empty");
+}
+
 CASE(bundle, unknown)
 {
     expect_bad("/", "model", "x", 2, HV_ERR_FORMAT, "/: model: unknown property");

@@ -4,7 +4,7 @@
 #include <limits.h>
 #include <string.h>
 
-#define ERR_LAST (-12)
+#define ERR_LAST (-13)
 
 CASE(err, values_are_stable)
 {
@@ -21,7 +21,8 @@ CASE(err, values_are_stable)
     cr_assert_eq(HV_ERR_BUSY, -9);
     cr_assert_eq(HV_ERR_UNSUPPORTED, -10);
     cr_assert_eq(HV_ERR_FORMAT, -11);
-    cr_assert_eq(HV_ERR_STATE, ERR_LAST);
+    cr_assert_eq(HV_ERR_STATE, -12);
+    cr_assert_eq(HV_ERR_IO, ERR_LAST);
 }
 
 CASE(err, every_error_has_a_phrase_of_its_own)

@@ -123,6 +123,19 @@ CASE(image, flat_image)
     expect_layout(RAM + 0x80000, 63, 0, RAM);
 }
 
+/* It is in the flash, at address 0; the devicetree is where it looks for it. */
+CASE(image, firmware)
+{
+    flat(64 * M, 0);
+    config.kernel.data = NULL;
+    config.firmware = (struct vm_blob){header, sizeof(header)};
+    cr_assert_eq(image_layout(&config, &layout, reason), HV_OK, "%s", reason);
+    cr_expect_eq(layout.kernel, 0);
+    cr_expect_eq(layout.kernel_file_size, 0);
+    cr_expect_eq(layout.initrd_size, 0);
+    cr_expect_eq(layout.dtb, RAM);
+}
+
 CASE(image, fits_exactly)
 {
     image(16 * M, 15 * M, 0, 16 * M - 0x10000);

@@ -11,7 +11,8 @@ CASE(lock, ranks_are_in_the_documented_order)
     cr_assert_lt(LOCK_RANK_REGISTRY, LOCK_RANK_VM);
     cr_assert_lt(LOCK_RANK_VM, LOCK_RANK_ITS);
     cr_assert_lt(LOCK_RANK_ITS, LOCK_RANK_VIRTIO);
-    cr_assert_lt(LOCK_RANK_VIRTIO, LOCK_RANK_S2);
+    cr_assert_lt(LOCK_RANK_VIRTIO, LOCK_RANK_FLASH);
+    cr_assert_lt(LOCK_RANK_FLASH, LOCK_RANK_S2);
     cr_assert_lt(LOCK_RANK_S2, LOCK_RANK_VCPU);
     cr_assert_lt(LOCK_RANK_VCPU, LOCK_RANK_VGIC);
     cr_assert_lt(LOCK_RANK_VGIC, LOCK_RANK_DEV);
@@ -281,10 +282,10 @@ CASE(lock, a_breach_is_told_with_both_ranks)
     cr_assert(lock_held_add(&have, &held, reason));
     cr_assert_not(lock_held_check(&have, &other, reason));
     cr_assert_str_eq(reason,
-                     "a lock of rank sched (9) is taken while one of rank timer (10) is held");
+                     "a lock of rank sched (10) is taken while one of rank timer (11) is held");
     cr_assert_not(lock_held_check(&have, &held, reason));
-    cr_assert_str_eq(
-        reason, "a lock of rank timer (10) is taken while the same of rank timer (10) is held");
+    cr_assert_str_eq(reason,
+                     "a lock of rank timer (11) is taken while the same of rank timer (11) is held");
     cr_assert_not(lock_held_none(&have, "hal_vcpu_run()", reason));
     cr_assert_str_eq(reason, "hal_vcpu_run() with a lock of rank timer held");
     cr_assert_not(lock_held_remove(&have, &other, reason));

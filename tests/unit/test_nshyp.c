@@ -33,6 +33,22 @@ CASE(nshyp, time_of_a_very_old_machine)
     EXPECT_LOG("[halcyon 18446744073.709551] " OFF_LINE);
 }
 
+/* Seconds since 1970 when the counter was 0. */
+CASE(nshyp, wall_clock)
+{
+    for (unsigned i = 0; i < 2; i++) {
+        setup();
+        bundle();
+        bundle_vm("a", VM_MEMORY, "o");
+        machine(RAM_SIZE);
+        fakehal()->hz = 1000000;
+        fakehal()->now = 7000000;
+        fakehal()->wall = i == 0 ? 0 : 1700000000;
+        power_on();
+        cr_expect_eq(hv->wall_base, i == 0 ? 0 : 1699999993, "0 is none");
+    }
+}
+
 CASE(nshyp, crash_of_the_vm)
 {
     bundle();

@@ -107,6 +107,87 @@ CASE(page_pool, blocks_are_zeroed_and_aligned)
     }
 }
 
+static bool all(uint64_t at, uint64_t len, unsigned char value)
+{
+    const unsigned char *mem = fakehal_mem(pa(at), len);
+
+    return mem[0] == value && memcmp(mem, mem + 1, len - 1) == 0;
+}
+
+static void fill(uint64_t at, uint64_t len, int value)
+{
+    memset(fakehal_mem(pa(at), len), value, len);
+}
+
+CASE(page_pool, free_pages_are_scrubbed)
+{
+    add(RAM, 0x400000);
+    for (unsigned order = 0; order <= 8; order++) {
+        uint64_t at = take(order);
+        fill(at, UINT64_C(0x1000) << order, 0x5e);
+        page_pool_free(&pool, &account, pa(at), order);
+        cr_expect(all(at, UINT64_C(0x1000) << order, 0), "order %u", order);
+    }
+}
+
+/* What is there behind the pool's back shows who zeroes. */
+CASE(page_pool, pages_are_zeroed_once_for_each_owner)
+{
+    add(RAM, 0x400000);
+    fill(RAM + 0x200000, 0x200000, 0xa5);
+    uint64_t low = take(8);
+    cr_assert_eq(low, RAM + 0x100000);
+    uint64_t at = take(9);
+    cr_assert_eq(at, RAM + 0x200000);
+    cr_expect(all(at, 0x200000, 0), "what the firmware left is nobody's");
+    page_pool_free(&pool, &account, pa(at), 9);
+    fill(at, 0x200000, 0x77);
+    cr_assert_eq(take(9), at);
+    cr_expect(all(at, 0x200000, 0x77), "scrubbed when it was given back, and not again");
+}
+
+/* Half of the block has been somebody's. */
+CASE(page_pool, each_page_is_known_by_itself)
+{
+    add(RAM, 0x400000);
+    fill(RAM + 0x200000, 0x200000, 0xa5);
+    (void)take(8);
+    uint64_t half = take(8);
+    uint64_t end = half + 0x100000;
+    cr_assert_eq(half, RAM + 0x200000);
+    page_pool_free(&pool, &account, pa(half), 8);
+    fill(half, 0x100000, 0x77);
+    cr_assert_eq(take(9), half, "merged with one that nobody has had");
+    cr_expect(all(half, 0x100000, 0x77));
+    cr_expect(all(end, 0x100000, 0));
+}
+
+CASE(page_pool, in_steps)
+{
+    pa_t at;
+
+    add(RAM, 0x400000);
+    fill(RAM + 0x200000, 0x200000, 0xa5);
+    cr_assert_eq(page_pool_take(&pool, &account, 19, &at), HV_ERR_RANGE);
+    cr_assert_eq(page_pool_take(&pool, &account, 9, &at), HV_OK);
+    cr_expect_eq(account.used, 512);
+    cr_expect(all(at.v, 0x200000, 0xa5), "not yet");
+    page_pool_zero(&pool, at, 0x1000);
+    cr_expect(all(at.v, 0x1000, 0));
+    cr_expect(all(at.v + 0x1000, 0x1ff000, 0xa5));
+    /* The others were not zeroed yet when it was given up. */
+    fill(at.v, 0x800, 0x5e);
+    page_pool_scrub(&pool, at, 0x1000);
+    page_pool_scrub(&pool, pa_add(at, 0x1000), 0x1ff000);
+    cr_expect(all(at.v, 0x200000, 0));
+    page_pool_give(&pool, &account, at, 9);
+    cr_expect_eq(account.used, 0);
+    cr_expect_eq(page_pool_free_pages(&pool), pool.total_pages);
+    fill(at.v, 0x200000, 0x77);
+    cr_assert_eq(take(9), at.v);
+    cr_expect(all(at.v, 0x200000, 0x77), "it is known to be zero");
+}
+
 CASE(page_pool, lowest_address_first)
 {
     add(RAM, 0x100000);
@@ -340,6 +421,7 @@ static void model_free(void)
     cr_assert_eq(mem[n * 512 - 1], model.live[i].canary);
     unsigned who = model.live[i].account;
     page_pool_free(&pool, &model.account[who], pa(model.live[i].at), model.live[i].order);
+    cr_assert(mem[0] == 0 && mem[n * 512 - 1] == 0);
     memset(&model.owned[(model.live[i].at - RAM) / 4096], 0, n);
     model.used[who] -= n;
     model.free += n;

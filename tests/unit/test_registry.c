@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
+#include "dev/flash_store.h"
 #include "dev/registry.h"
 #include "dev_fixture.h"
 #include "vm_fixture.h"
@@ -118,7 +119,7 @@ CASE(registry, creates_and_destroys)
     uint64_t used = f.hv->account.used;
 
     cr_assert_eq(dev_create_all(f.vm), HV_OK);
-    cr_expect_eq(f.vm->nr_devices, 1, "the flash has no state");
+    cr_expect_eq(f.vm->nr_devices, 4, "PL011, PL031, PL061 and flash");
     cr_expect_gt(f.hv->account.used, used);
     region = mmio_bus_find(&f.vm->bus, ipa(0x9000000));
     cr_assert_neq(region, NULL);
@@ -152,14 +153,109 @@ CASE(registry, no_memory)
     cr_expect_eq(f.vm->nr_devices, 0);
 }
 
-CASE(registry, no_slot)
+/* Flash of which the configuration says nothing takes nothing; with firmware or a node it does, and
+ * keeps it over the VM's lives. */
+CASE(registry, flash_that_is_kept)
 {
+    static const unsigned char firmware[] = {0x12, 0x34};
+    static const unsigned char variables[] = {0x56};
+    struct flash_store *store;
+    struct mmio_access load = {.offset = 0x4000000, .size = 1};
+
+    cr_assert_eq(dev_create_all(f.vm), HV_OK);
+    cr_expect_eq(f.hv->flash[0], NULL);
+    fixture_destroy(&f, f.vm);
+    f.config.firmware = (struct vm_blob){firmware, sizeof(firmware)};
+    f.config.nr_devices = 1;
+    f.config.device[0].class = find("flash");
+    f.config.device[0].image = (struct vm_blob){variables, sizeof(variables)};
+    fixture_create(&f, 1);
+    cr_assert_eq(dev_create_all(f.vm), HV_OK);
+    store = f.hv->flash[0];
+    cr_assert_neq(store, NULL);
+    const struct mmio_region *region = mmio_bus_find(&f.vm->bus, ipa(0));
+    cr_assert_neq(region, NULL);
+    cr_expect(region->access(region->dev, &load));
+    cr_expect_eq(load.value, 0x56);
+    load.offset = 1;
+    cr_expect(region->access(region->dev, &load));
+    cr_expect_eq(load.value, 0x34);
+    fixture_destroy(&f, f.vm);
+    fixture_create(&f, 1);
+    cr_assert_eq(dev_create_all(f.vm), HV_OK);
+    cr_expect_eq(f.hv->flash[0], store);
+    fixture_destroy(&f, f.vm);
+    f.vm = NULL;
+    flash_store_destroy(store);
+}
+
+CASE(registry, flash_without_memory)
+{
+    for (uint64_t n = 1; n <= 2; n++) {
+        page_pool_fail_nth(&f.hv->pool, n);
+        cr_expect_eq(dev_create_all(f.vm), HV_ERR_NOMEM, "%llu", (unsigned long long)n);
+        fixture_destroy(&f, f.vm);
+        fixture_create(&f, 1);
+    }
+    f.config.nr_devices = 1;
+    f.config.device[0].class = find("flash");
+    page_pool_fail_nth(&f.hv->pool, 2);
+    cr_expect_eq(dev_create_all(f.vm), HV_ERR_NOMEM, "for what it holds");
+    cr_expect_eq(f.hv->flash[0], NULL);
+}
+
+CASE(registry, flash_without_a_slot)
+{
+    const struct dev_class *row = find("flash");
+    const struct dev_instance instance = {row, NULL, row->base, row->size, row->intid};
     uint32_t devices = f.vm->nr_devices;
 
     f.vm->nr_devices = VM_MAX_DEVICES;
-    cr_expect_eq(dev_create_all(f.vm), HV_ERR_NOMEM);
+    cr_expect_eq(row->create(f.vm, &instance), HV_ERR_NOMEM);
     f.vm->nr_devices = devices;
-    cr_expect_eq(f.console.focus, NULL);
+}
+
+/* Each allocation of each device fails once; what was made goes back with the VM. */
+CASE(registry, each_allocation_fails)
+{
+    unsigned failed = 0;
+
+    for (uint64_t nth = 1;; nth++) {
+        page_pool_fail_nth(&f.hv->pool, nth);
+        hv_err err = dev_create_all(f.vm);
+        page_pool_fail_nth(&f.hv->pool, 0);
+        if (err == HV_OK)
+            break;
+        cr_assert_eq(err, HV_ERR_NOMEM);
+        failed++;
+        vm_destroy(f.vm);
+        fixture_create(&f, 1);
+    }
+    cr_expect_geq(failed, 3);
+}
+
+static void destroy_nothing(struct vm *vm, void *dev)
+{
+    (void)vm;
+    (void)dev;
+}
+
+CASE(registry, no_slot)
+{
+    for (uint32_t left = 0; left < 3; left++) {
+        while (f.vm->nr_devices < VM_MAX_DEVICES - left)
+            cr_assert_eq(vm_add_device(f.vm, NULL, destroy_nothing), HV_OK);
+        cr_expect_eq(dev_create_all(f.vm), HV_ERR_NOMEM, "%u left", left);
+        cr_expect_eq(f.vm->nr_devices, VM_MAX_DEVICES);
+        vm_destroy(f.vm);
+        fixture_create(&f, 1);
+    }
+}
+
+CASE(registry, no_quota)
+{
+    f.vm->account.limit = f.vm->account.used;
+    cr_expect_eq(dev_create_all(f.vm), HV_ERR_QUOTA);
 }
 
 static bool no_access(void *dev, struct mmio_access *access)
@@ -171,12 +267,17 @@ static bool no_access(void *dev, struct mmio_access *access)
 
 CASE(registry, address_taken)
 {
-    const struct mmio_region region = {
-        .base = 0x9000800, .size = 8, .access = no_access, .name = "squatter"};
+    static const uint64_t places[] = {0x9000800, 0x9010800, 0x9030800, 0x7fffff8};
 
-    cr_assert_eq(mmio_bus_add(&f.vm->bus, &region), HV_OK);
-    cr_expect_eq(dev_create_all(f.vm), HV_ERR_EXIST);
-    cr_expect_eq(f.console.focus, NULL);
+    for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+        const struct mmio_region region = {
+            .base = places[i], .size = 8, .access = no_access, .name = "squatter"};
+        cr_assert_eq(mmio_bus_add(&f.vm->bus, &region), HV_OK);
+        cr_expect_eq(dev_create_all(f.vm), HV_ERR_EXIST, "%zu", i);
+        vm_destroy(f.vm);
+        cr_expect_eq(f.console.focus, NULL);
+        fixture_create(&f, 1);
+    }
 }
 
 /* --- Instances, of a registry of the test's own --- */

@@ -266,7 +266,7 @@ CASE(role_control, help)
     expect("help", "help          this list\r\n"
                    "list          the VMs\r\n"
                    "start   VM    makes a VM that is off from its images, and runs it\r\n"
-                   "stop    VM    ends a VM; its memory is given back\r\n"
+                   "stop    VM    asks a VM to shut down, and ends it otherwise\r\n"
                    "reset   VM    ends a VM, and starts it again\r\n"
                    "pause   VM    lets a VM rest\r\n"
                    "resume  VM    lets it run on\r\n"

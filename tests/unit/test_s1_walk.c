@@ -128,4 +128,64 @@ CASE(s1_walk, settings_that_make_no_walk)
     cr_assert_eq(level(0, GUEST_RAM), 0);
 }
 
+/* --- Translation --- */
+
+static void on(uint64_t sctlr)
+{
+    hal_vcpu_sysreg_set(&f.vcpu->arch, ARCH_SCTLR_EL1, sctlr | 1);
+}
+
+/* What the walk gives; ~0 if it gives nothing. */
+static uint64_t translate(uint64_t at)
+{
+    ipa_t out = ipa(0);
+
+    return s1_walk_translate(f.vcpu, va(at), &out) == HV_OK ? out.v : UINT64_MAX;
+}
+
+CASE(s1_walk, without_stage_1_addresses_are_their_own)
+{
+    regime(0, 0, 0);
+    cr_assert_eq(translate(0x12345678), 0x12345678);
+    on(0);
+    cr_assert_eq(translate(0x12345678), UINT64_MAX, "settings that no walk starts with");
+}
+
+CASE(s1_walk, translates_pages_and_blocks)
+{
+    const uint64_t at = UINT64_C(0x8040201abc), t = GUEST_RAM + 0x10000;
+
+    regime(16, t, 0);
+    on(0);
+    cr_assert_eq(translate(at), UINT64_MAX, "invalid at level 0");
+    entry(t + 8, (t + 0x1000) | 3);
+    entry(t + 0x1008, (t + 0x2000) | 3);
+    entry(t + 0x2008, (t + 0x3000) | 3);
+    entry(t + 0x3008, UINT64_C(0x0060123456789403)); /* attributes above and below */
+    cr_assert_eq(translate(at), UINT64_C(0x123456789abc));
+    entry(t + 0x3008, UINT64_C(0x123456789401));
+    cr_assert_eq(translate(at), UINT64_MAX, "no block at level 3");
+    entry(t + 0x3008, 2);
+    cr_assert_eq(translate(at), UINT64_MAX, "bit 0 clear: invalid");
+    entry(t + 0x2008, UINT64_C(0x0060000077600401)); /* 2 MiB */
+    cr_assert_eq(translate(at), UINT64_C(0x77601abc));
+    entry(t + 0x1008, UINT64_C(0x00600001c0000401)); /* 1 GiB */
+    cr_assert_eq(translate(at), UINT64_C(0x1c0201abc));
+    entry(t + 8, UINT64_C(0x0c000000) | 3);
+    cr_assert_eq(translate(at), UINT64_MAX, "a table that is not in memory");
+}
+
+CASE(s1_walk, translates_upper_half_and_big_endian)
+{
+    const uint64_t t = GUEST_RAM + 0x30000, at = UINT64_C(0xffff042020010123);
+
+    /* 64 KiB: level 1 (bits 47:42), 2 (41:29), 3 (28:16). */
+    regime(UINT64_C(16) << 16 | UINT64_C(3) << 30, 0, t);
+    on(1u << 25);
+    entry(t + 8, __builtin_bswap64((t + 0x10000) | 3));
+    entry(t + 0x10808, __builtin_bswap64((t + 0x20000) | 3));
+    entry(t + 0x20008, __builtin_bswap64(UINT64_C(0x0a7f0003)));
+    cr_assert_eq(translate(at), UINT64_C(0x0a7f0123));
+}
+
 CASES_RUN(s1_walk, setup, finish)

@@ -59,14 +59,14 @@ CASE(vm, memory_is_mapped_clean_and_executable)
     cr_assert_eq(map.size, MIB(2), "one block of stage 2 for 2 MiB of memory");
     cr_assert_eq(s2_query(&f.vm->s2, ipa(GUEST_RAM + GUEST_SIZE), &map), HV_ERR_NOENT);
     cr_assert_eq(s2_query(&f.vm->s2, ipa(GUEST_RAM - 1), &map), HV_ERR_NOENT);
-    bool cleaned = false;
+    uint64_t cleaned = 0;
     for (uint64_t n = 0; n < fakehal()->log_len; n++) {
         const struct fakehal_record *record = fakehal_log(n);
-        cleaned =
-            cleaned || (record->kind == FAKEHAL_CACHE_OP && record->op == HAL_CACHE_CLEAN_INV &&
-                        record->addr == map.pa.v && record->len == MIB(2));
+        if (record->kind == FAKEHAL_CACHE_OP && record->op == HAL_CACHE_CLEAN_INV &&
+            record->addr == map.pa.v + cleaned)
+            cleaned += record->len;
     }
-    cr_assert(cleaned);
+    cr_assert_eq(cleaned, MIB(2), "all of it, in pieces");
 }
 
 /* Every second page of the pool is taken, so that there are blocks of one page alone. */
@@ -277,6 +277,7 @@ CASE(vm, life_and_end)
     cr_assert_eq(f.vcpu->power, VCPU_POWER_PENDING);
     cr_assert_eq(f.vcpu->arch.pc, GUEST_ENTRY);
     cr_assert_eq(f.vcpu->arch.x[0], 0x48000000);
+    cr_assert_eq(sched_next(&f.hv->pcpu[0]), f.vcpu);
     vm_end(f.vm, VM_OFF, "because of %d", 42);
     cr_assert_eq(f.vm->state, VM_OFF);
     cr_assert_str_eq(f.vm->stop_reason, "because of 42");

@@ -3,6 +3,7 @@
 #include "exit/exit.h"
 #include "role/manager.h"
 #include "sched_fixture.h"
+#include "vm/sched_priv.h"
 
 /* vCPU 0 runs on pCPU 0, vCPU 1 waits on pCPU 1, loaded, vCPU 2 is in the queue of pCPU 0, and vCPU
  * 3 is off. */
@@ -117,12 +118,60 @@ CASE(vm_life, end_of_one_that_rests)
     all_gone();
 }
 
-CASE(vm_life, stolen_after_its_vm_has_ended)
+/* pCPU 0 has one that runs, one that waits for its turn, and one that waits for an interrupt. */
+CASE(vm_life, those_that_wait_are_gone_at_once)
+{
+    run_on(1, 1);
+    vcpu(2)->affinity = 1;
+    turn_on(2);
+    waits(0);
+    cr_assert_eq(next(0), vcpu(2));
+    vcpu(3)->affinity = 1;
+    turn_on(3);
+    cr_assert(!vcpu(0)->loaded);
+    cr_assert_eq(pcpu(0)->nr_queued, 1);
+    at(1);
+    vm_end(f.vm, VM_OFF, "off");
+    cr_assert_eq(f.vm->nr_live, 2, "those that run");
+    cr_assert_eq(vcpu(0)->state, VCPU_OFF);
+    cr_assert_eq(vcpu(3)->state, VCPU_OFF);
+    cr_assert_eq(vcpu(3)->power, VCPU_POWER_OFF);
+    cr_assert_eq(pcpu(0)->nr_queued, 0);
+    cr_assert(list_empty(&pcpu(0)->runq));
+    cr_assert(!f.hv->work);
+    cr_assert_null(next(1));
+    cr_assert_null(next(0));
+    cr_assert(f.hv->work);
+    all_gone();
+}
+
+CASE(vm_life, one_that_rests_is_gone_at_once)
+{
+    cr_assert_eq(vm_pause(f.vm), HV_OK);
+    cr_assert_null(next(0));
+    at(0);
+    sched_unload(pcpu(0));
+    cr_assert_eq(vcpu(0)->state, VCPU_PARKED);
+    vm_end(f.vm, VM_OFF, "off");
+    cr_assert(vm_is_over(f.vm));
+    cr_assert(f.hv->work);
+    all_gone();
+}
+
+/* On the way from one queue to another it is in none. */
+CASE(vm_life, stolen_while_its_vm_ends)
 {
     run_on(1, 1);
     run_on(2, 2);
     turn_on(3);
+    cr_assert_eq(sched_steal(pcpu(1)), vcpu(3));
+    at(0);
     vm_end(f.vm, VM_OFF, "off");
+    cr_assert_eq(vcpu(3)->state, VCPU_RUNNABLE);
+    cr_assert_eq(f.vm->nr_live, 4);
+    spinlock_lock(&pcpu(1)->lock);
+    sched_insert(pcpu(1), vcpu(3));
+    spinlock_unlock(&pcpu(1)->lock);
     for (unsigned cpu = 3; cpu-- > 0;)
         cr_assert_null(next(cpu));
     cr_assert(vm_is_over(f.vm));
@@ -338,7 +387,7 @@ static void managed(void)
 {
     f.hv->vm[0] = f.vm;
     f.hv->nr_vms = 1;
-    manager = (struct manager){.hv = f.hv, .config = &configs};
+    manager_init(&manager, f.hv, &configs);
     cr_assert_eq(log_set_levels(&f.hv->log, "info"), HV_OK);
     fakehal()->cpu[1].on = true;
     pcpu(1)->leave = true;

@@ -15,12 +15,16 @@ from machine import (CPUS, GUEST, HALCYON_IMAGE, HALCYON_SIM, ROOT, Machine, Mac
 LINUX = GUEST / "Image"
 INITRAMFS = GUEST / "initramfs.cpio.gz"
 U_BOOT = GUEST / "u-boot.bin"
+EDK2 = GUEST / "QEMU_EFI.fd"
 
 # Where the hypervisor runs: at EL2 on QEMU, or as a process. And what each needs to have been built.
 MACHINES = {"qemu": HALCYON_IMAGE, "sim": HALCYON_SIM}
 
 # What RAM the hypervisor's machine has beyond that of the VM: the image, the bundle and its tables.
 HYPERVISOR_MIB = 256
+
+# Seconds that nothing takes which goes on.
+QUICKSTART_LIMIT = 100000
 
 LOG_PREFIX = "[halcyon "
 OFF = re.compile(r"^\[halcyon [^\]]*\] notice role: machine off: all VMs powered off$", re.MULTILINE)
@@ -41,7 +45,7 @@ def require(*paths):
     """Fails, with what to do about it, unless all files are there."""
     fixes = {HALCYON_IMAGE: "cmake --preset aarch64 && cmake --build build/aarch64",
              HALCYON_SIM: "cmake --preset host && cmake --build build/host", LINUX: "ci/guest",
-             INITRAMFS: "ci/guest", U_BOOT: "ci/guest"}
+             INITRAMFS: "ci/guest", U_BOOT: "ci/guest", EDK2: "ci/guest"}
     for path in map(pathlib.Path, paths):
         check(path.is_file(), f"{path} is missing; fix: {fixes.get(path, 'build the tree (ci/test builds all of it)')}")
 
@@ -96,12 +100,22 @@ def scratch():
         yield pathlib.Path(name)
 
 
-def make_bundle(output, kernel, *, memory="512M", vcpus=1, initrd=None, append="", log=None):
-    """Makes a bundle of one VM, named "linux", with ci/bundle; returns `output`."""
+def make_bundle(output, kernel, *, memory="512M", vcpus=1, initrd=None, append="", log=None, flash=False, disks=()):
+    """Makes a bundle of one VM, named "linux", with ci/bundle; returns `output`. disks: as ci/bundle takes them."""
     command = [ROOT / "ci" / "bundle", "--output", output, "--memory", memory, "--vcpus", vcpus, f"--append={append}",
                "--kernel", kernel]
     command += ["--initrd", initrd] if initrd else []
     command += ["--log", log] if log else []
+    command += [word for disk in disks for word in ("--disk", disk)]
+    command += ["--flash"] if flash else []
+    done = subprocess.run([str(word) for word in command], capture_output=True, text=True, check=False)
+    check(done.returncode == 0, f"ci/bundle failed: {done.stderr}")
+    return output
+
+
+def make_firmware_bundle(output, firmware, *, memory="512M"):
+    """Makes a bundle of one VM, named "linux", with firmware in its flash; returns `output`."""
+    command = [ROOT / "ci" / "bundle", "--output", output, "--memory", memory, "--append=", "--firmware", firmware]
     done = subprocess.run([str(word) for word in command], capture_output=True, text=True, check=False)
     check(done.returncode == 0, f"ci/bundle failed: {done.stderr}")
     return output
@@ -113,6 +127,23 @@ def compile_dts(output, source):
                           capture_output=True, check=False)
     check(done.returncode == 0, f"dtc failed: {done.stderr.decode()}")
     return output
+
+
+def run_quickstart(machine, *arguments, timeout):
+    """Runs ci/quickstart, of a --cmd, on a machine of MACHINES; it has to end with status 0. Returns the text on standard output.
+
+    timeout: seconds without a word from the guests. ctest and ci/stress have limits for all of it."""
+    require(MACHINES[machine])
+    command = ["env", f"HALCYON_SIM={HALCYON_SIM}", ROOT / "ci" / "quickstart", "--timeout", QUICKSTART_LIMIT, *arguments]
+    result = run_command(command + (["--qemu"] if machine == "qemu" else []), timeout, range(256), silence=True)
+    check(not result.timed_out, f"nothing was printed for {timeout} s after:\n{tail(result.console)}")
+    check(result.exit_code == 0,
+          f"status {result.exit_code}:\n{tail(result.console)}\nstandard error:\n{tail(result.stderr)}")
+    return result.console
+
+
+def add_timeout_option(parser, default=150):
+    parser.add_argument("--timeout", type=int, default=default, help="seconds without a word from the machine, which then hangs")
 
 
 def run_bare(kernel, *, timeout, memory_mib=512, cpu="cortex-a57", **options):
@@ -133,24 +164,26 @@ def halcyon_command(machine, bundle, *, vm_mib=512, cpu="cortex-a57", pcpus=1, t
     return qemu_command("halcyon", initrd=bundle, memory=memory, cpu=CPUS[cpu], cpus=pcpus, extra=options)
 
 
-def run_halcyon(machine, bundle, *, timeout, **options):
+def run_halcyon(machine, bundle, *, timeout, silence=False, **options):
     """Runs a bundle under the hypervisor until the machine ends; options as for halcyon_command(). Returns a Result."""
     command = halcyon_command(machine, bundle, **options)
-    return run_sim(command, timeout) if machine == "sim" else run_command(command, timeout)
+    run = run_sim if machine == "sim" else run_command
+    return run(command, timeout, silence=silence)
 
 
-def run_command(command, timeout, statuses=(0,)):
+def run_command(command, timeout, statuses=(0,), *, silence=False):
+    """Runs a program to its end, for so long (machine.Session.wait() says what `silence` is). Returns a Result."""
     with Machine(command) as machine:
-        result = machine.wait(timeout)
+        result = machine.wait(timeout, silence)
     if not result.timed_out and result.exit_code not in statuses:
         raise Failure(f"{pathlib.Path(command[0]).name} ended with status {result.exit_code}: {result.stderr}\n"
                       f"{tail(result.console)}")
     return result
 
 
-def run_sim(command, timeout):
+def run_sim(command, timeout, *, silence=False):
     """Runs the simulator, whose status must be what the console says; and 1 comes with a reason."""
-    result = run_command(command, timeout, (0, 1))
+    result = run_command(command, timeout, (0, 1), silence=silence)
     if result.timed_out:
         return result
     off = OFF.search(result.console) is not None

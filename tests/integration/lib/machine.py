@@ -188,10 +188,16 @@ class Session:
         while data:
             data = data[os.write(self._writer, data):]
 
-    def wait(self, timeout):
-        """Waits for the program's end, and kills it if that does not come in time. Returns a Result."""
+    def wait(self, timeout, silence=False):
+        """Waits for the program's end, and kills it if that does not come in time. Returns a Result.
+
+        silence: the limit is for each time without output, not for all of the run: what goes on is not hung, however
+        slow the host is."""
         deadline = time.monotonic() + timeout
+        size = len(self.output)
         while self.pump(deadline - time.monotonic()):
+            if silence and len(self.output) > size:
+                size, deadline = len(self.output), time.monotonic() + timeout
             if time.monotonic() >= deadline:
                 break
         timed_out = False

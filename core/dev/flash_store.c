@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+#include "dev/flash_store.h"
+#include "base/bits.h"
+#include "base/check.h"
+#include "hal/hal.h"
+#include <string.h>
+
+_Static_assert(FLASH_SECTOR_SIZE == PAGE_SIZE << FLASH_SECTOR_ORDER, "a sector is one block");
+
+#define ERASED 0xff
+
+/* All physical memory stays mapped for the hypervisor: what is opened is closed at once, as others
+ * do, but its pointer is used between. */
+static uint8_t *sector_open(const struct flash_bank *bank, uint32_t n)
+{
+    uint8_t *bytes = hal_phys_map(bank->sector[n], FLASH_SECTOR_SIZE);
+
+    HV_CHECK(bytes != NULL);
+    return bytes;
+}
+
+static void sector_close(uint8_t *bytes)
+{
+    hal_phys_unmap(bytes, FLASH_SECTOR_SIZE);
+}
+
+static bool sector_is_there(const struct flash_bank *bank, uint32_t n)
+{
+    return bank->sector[n].v != 0;
+}
+
+static void sector_changed(struct flash_bank *bank, uint32_t n)
+{
+    bank->unclean[n / 64] |= BIT(n % 64);
+}
+
+static hv_err sector_alloc(struct flash_bank *bank, uint32_t n)
+{
+    struct flash_store *store = bank->store;
+    hv_err err =
+        page_pool_alloc(store->pool, &store->account, FLASH_SECTOR_ORDER, &bank->sector[n]);
+
+    if (err != HV_OK) {
+        bank->sector[n] = pa(0);
+        return err;
+    }
+    uint8_t *bytes = sector_open(bank, n);
+    memset(bytes, ERASED, FLASH_SECTOR_SIZE);
+    sector_close(bytes);
+    sector_changed(bank, n);
+    return HV_OK;
+}
+
+/* What is left of `len` in the sector of `offset`. */
+static uint64_t sector_part(uint64_t offset, uint64_t len)
+{
+    uint64_t left = FLASH_SECTOR_SIZE - (offset & (FLASH_SECTOR_SIZE - 1));
+
+    return left < len ? left : len;
+}
+
+static uint32_t sector_of(uint64_t offset)
+{
+    return (uint32_t)(offset / FLASH_SECTOR_SIZE);
+}
+
+void flash_bank_read(const struct flash_bank *bank, uint64_t offset, void *to, uint64_t len)
+{
+    uint8_t *target = to;
+
+    HV_CHECK(!range_exceeds(offset, len, FLASH_BANK_SIZE));
+    while (len > 0) {
+        uint32_t n = sector_of(offset);
+        uint64_t part = sector_part(offset, len);
+        if (sector_is_there(bank, n)) {
+            uint8_t *bytes = sector_open(bank, n);
+            memcpy(target, bytes + (offset & (FLASH_SECTOR_SIZE - 1)), part);
+            sector_close(bytes);
+        } else {
+            memset(target, ERASED, part);
+        }
+        target += part;
+        offset += part;
+        len -= part;
+    }
+}
+
+static bool is_erased(const uint8_t *bytes, uint64_t len)
+{
+    for (uint64_t i = 0; i < len; i++)
+        if (bytes[i] != ERASED)
+            return false;
+    return true;
+}
+
+static hv_err sector_program(struct flash_bank *bank, uint64_t offset, const uint8_t *from,
+                             uint64_t len)
+{
+    uint32_t n = sector_of(offset);
+
+    if (!sector_is_there(bank, n)) {
+        if (is_erased(from, len))
+            return HV_OK;
+        hv_err err = sector_alloc(bank, n);
+        if (err != HV_OK)
+            return err;
+    }
+    uint8_t *bytes = sector_open(bank, n);
+    uint8_t *to = bytes + (offset & (FLASH_SECTOR_SIZE - 1));
+    for (uint64_t i = 0; i < len; i++)
+        to[i] &= from[i];
+    sector_close(bytes);
+    sector_changed(bank, n);
+    return HV_OK;
+}
+
+hv_err flash_bank_program(struct flash_bank *bank, uint64_t offset, const void *from, uint64_t len)
+{
+    const uint8_t *source = from;
+
+    HV_CHECK(!range_exceeds(offset, len, FLASH_BANK_SIZE));
+    while (len > 0) {
+        uint64_t part = sector_part(offset, len);
+        hv_err err = sector_program(bank, offset, source, part);
+        if (err != HV_OK)
+            return err;
+        source += part;
+        offset += part;
+        len -= part;
+    }
+    return HV_OK;
+}
+
+void flash_bank_erase(struct flash_bank *bank, uint64_t offset)
+{
+    uint32_t n = sector_of(offset);
+
+    HV_CHECK(n < FLASH_SECTORS);
+    if (!sector_is_there(bank, n))
+        return;
+    uint8_t *bytes = sector_open(bank, n);
+    memset(bytes, ERASED, FLASH_SECTOR_SIZE);
+    sector_close(bytes);
+    sector_changed(bank, n);
+}
+
+/* Guests run from it, and with their caches off. */
+static void clean(void *bytes, uint64_t len)
+{
+    hal_cache_op(bytes, len, HAL_CACHE_CLEAN_INV);
+    hal_cache_op(bytes, len, HAL_CACHE_SYNC_ICACHE);
+}
+
+pa_t flash_bank_pages(struct flash_bank *bank, uint64_t offset, uint64_t *len)
+{
+    uint32_t n = sector_of(offset);
+
+    HV_CHECK(n < FLASH_SECTORS);
+    if (!sector_is_there(bank, n)) {
+        *len = PAGE_SIZE;
+        return bank->store->ones;
+    }
+    if ((bank->unclean[n / 64] & BIT(n % 64)) != 0) {
+        uint8_t *bytes = sector_open(bank, n);
+        clean(bytes, FLASH_SECTOR_SIZE);
+        sector_close(bytes);
+        bank->unclean[n / 64] &= ~BIT(n % 64);
+    }
+    *len = FLASH_SECTOR_SIZE;
+    return bank->sector[n];
+}
+
+static hv_err make_ones(struct flash_store *store)
+{
+    hv_err err = page_pool_alloc(store->pool, store->owner, 0, &store->ones);
+
+    if (err != HV_OK) {
+        store->ones = pa(0);
+        return err;
+    }
+    uint8_t *bytes = hal_phys_map(store->ones, PAGE_SIZE);
+    HV_CHECK(bytes != NULL);
+    memset(bytes, ERASED, PAGE_SIZE);
+    clean(bytes, PAGE_SIZE);
+    hal_phys_unmap(bytes, PAGE_SIZE);
+    return HV_OK;
+}
+
+static hv_err fill(struct flash_store *store, const struct vm_blob images[FLASH_BANKS])
+{
+    hv_err err = make_ones(store);
+
+    for (uint32_t i = 0; i < FLASH_BANKS && err == HV_OK; i++)
+        err = flash_bank_program(&store->bank[i], 0, images[i].data, images[i].size);
+    return err;
+}
+
+hv_err flash_store_create(struct page_pool *pool, struct page_account *owner,
+                          const struct vm_blob images[FLASH_BANKS], struct flash_store **out)
+{
+    unsigned order = page_pool_order(sizeof(struct flash_store));
+    struct flash_store *store;
+    pa_t block;
+    hv_err err;
+
+    for (uint32_t i = 0; i < FLASH_BANKS; i++)
+        if (images[i].size > FLASH_BANK_SIZE)
+            return HV_ERR_RANGE;
+    err = page_pool_alloc(pool, owner, order, &block);
+    if (err != HV_OK)
+        return err;
+    store = hal_phys_map(block, sizeof(*store));
+    HV_CHECK(store != NULL);
+    store->pool = pool;
+    store->account.limit = FLASH_BANKS * FLASH_BANK_SIZE / PAGE_SIZE;
+    store->owner = owner;
+    store->block = block;
+    for (uint32_t i = 0; i < FLASH_BANKS; i++)
+        store->bank[i].store = store;
+    err = fill(store, images);
+    if (err == HV_OK)
+        *out = store;
+    else
+        flash_store_destroy(store);
+    return err;
+}
+
+void flash_store_destroy(struct flash_store *store)
+{
+    struct page_pool *pool = store->pool;
+    struct page_account *owner = store->owner;
+    pa_t block = store->block;
+
+    for (uint32_t i = 0; i < FLASH_BANKS; i++)
+        for (uint32_t n = 0; n < FLASH_SECTORS; n++)
+            if (sector_is_there(&store->bank[i], n))
+                page_pool_free(pool, &store->account, store->bank[i].sector[n], FLASH_SECTOR_ORDER);
+    if (store->ones.v != 0)
+        page_pool_free(pool, owner, store->ones, 0);
+    HV_CHECK(store->account.used == 0);
+    hal_phys_unmap(store, sizeof(*store));
+    page_pool_free(pool, owner, block, page_pool_order(sizeof(*store)));
+}

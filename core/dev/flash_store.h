@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * What the flash of a VM holds: two banks of sectors, each a block of pages once something was
+ * programmed into it. A sector that never was is all ones and costs nothing. It outlives the VM's
+ * resets: hv->flash[], by the VM's slot.
+ */
+#ifndef DEV_FLASH_STORE_H
+#define DEV_FLASH_STORE_H
+
+#include "abi/machine.h"
+#include "base/addr.h"
+#include "base/err.h"
+#include "mem/page_pool.h"
+#include "vm/config.h"
+#include <stdbool.h>
+#include <stdint.h>
+
+#define FLASH_BANKS        2u
+#define FLASH_BANK_SIZE    (MACHINE_FLASH_SIZE / FLASH_BANKS)
+#define FLASH_SECTOR_SIZE  UINT64_C(0x40000)
+#define FLASH_SECTOR_ORDER 6u /* of its block of pages */
+#define FLASH_SECTORS      ((uint32_t)(FLASH_BANK_SIZE / FLASH_SECTOR_SIZE)) /* of a bank */
+
+struct flash_bank {
+    struct flash_store *store;
+    pa_t sector[FLASH_SECTORS];            /* 0: erased */
+    uint64_t unclean[FLASH_SECTORS / 64u]; /* bit n: caches may hold what memory does not */
+};
+
+struct flash_store {
+    struct page_pool *pool;
+    struct page_account account; /* at most what both banks hold */
+    struct page_account *owner;  /* who pays for this struct and the page of ones */
+    pa_t block;                  /* where it lies */
+    pa_t ones;                   /* a page of an erased sector */
+    struct flash_bank bank[FLASH_BANKS];
+};
+
+/*
+ * Makes a store from two images (size 0: erased), each at most FLASH_BANK_SIZE long and erased
+ * behind its end. HV_ERR_RANGE if one is longer, HV_ERR_NOMEM or HV_ERR_QUOTA. This and the other
+ * functions that allocate may be called with locks of ranks below POOL held.
+ */
+HV_MUST_CHECK hv_err flash_store_create(struct page_pool *pool, struct page_account *owner,
+                                        const struct vm_blob images[FLASH_BANKS],
+                                        struct flash_store **out);
+/* Gives all pages back. Nothing of it is mapped anywhere. */
+void flash_store_destroy(struct flash_store *store);
+
+/* A bank's functions are for one pCPU at a time: its chips' lock. Ranges lie in the bank. */
+void flash_bank_read(const struct flash_bank *bank, uint64_t offset, void *to, uint64_t len);
+/* Clears the bits that are 0 in `from`: programming sets none. HV_ERR_NOMEM or HV_ERR_QUOTA if a
+ * sector's pages are not to be had; sectors before it are programmed then. */
+HV_MUST_CHECK hv_err flash_bank_program(struct flash_bank *bank, uint64_t offset, const void *from,
+                                        uint64_t len);
+/* Makes the sector that holds `offset` all ones. It keeps its pages: somebody may be reading a
+ * guest's memory through them (mem/guest_mem.h). */
+void flash_bank_erase(struct flash_bank *bank, uint64_t offset);
+
+/* What a guest is to see at `offset`: the pages of the whole sector, ready for it to read and to
+ * execute, or one page of ones. Sets the length and returns where they are. */
+pa_t flash_bank_pages(struct flash_bank *bank, uint64_t offset, uint64_t *len);
+
+#endif
