@@ -398,9 +398,7 @@ uint64_t hal_time_hz(void)
 
 uint64_t hal_wall_time(void)
 {
-    uint64_t epoch = sim_machine()->epoch;
-
-    return epoch != 0 ? epoch + hal_time_now() / SIM_TIMER_HZ : 0;
+    return sim_machine()->epoch != 0 ? sim_machine()->epoch + hal_time_now() / SIM_TIMER_HZ : 0;
 }
 
 void hal_timer_arm(uint64_t deadline)

@@ -86,6 +86,13 @@ static inline void start(uint32_t slot)
     cr_assert_eq(manager_start_vm(&manager, slot), HV_OK, "%s", fakehal()->out);
 }
 
+/* A vCPU computes until an interrupt comes. */
+static void work(struct arch_exit *exit)
+{
+    fakehal_advance(WORK_TICKS);
+    exit->kind = ARCH_EXIT_IRQ;
+}
+
 /* Runs the guests. `actions`: o SYSTEM_OFF, r SYSTEM_RESET, c an exception that no guest can
  * handle, y WFE, w works until its timer interrupts, b both looks and works, k types Ctrl-A c and
  * the next line of typed[], l calls look(). */
@@ -111,10 +118,10 @@ static inline void play(void *ctx, struct arch_vcpu *arch, struct arch_exit *exi
         break;
     case 'b':
         look(vcpu);
-        /* fall through */
+        work(exit);
+        break;
     case 'w':
-        fakehal_advance(WORK_TICKS);
-        exit->kind = ARCH_EXIT_IRQ;
+        work(exit);
         break;
     case 'k':
         fakehal_console_type("\x01"
