@@ -273,6 +273,7 @@ CASE(role_control, help)
                    "resume  VM    lets it run on\r\n"
                    "destroy VM    ends a VM for good\r\n"
                    "cpus          the CPUs\r\n"
+                   "net           the switches: their ports, and what went through them\r\n"
                    "online  CPU   turns a CPU on\r\n"
                    "offline CPU   turns a CPU off; its vCPUs run elsewhere\r\n"
                    "VM: a name or a number of the list\r\n");
