@@ -141,12 +141,12 @@ struct net_device {
 };
 
 #define DEVICE_ORDER page_pool_order(sizeof(struct net_device))
-#define FRAMES_SIZE  (VSWITCH_QUEUE * VSWITCH_FRAME_SIZE)
 
 static void free_frames(struct vm *vm, const struct net_device *device)
 {
-    hal_phys_unmap(device->frames, FRAMES_SIZE);
-    page_pool_free(&vm->hv->pool, &vm->account, device->frames_block, page_pool_order(FRAMES_SIZE));
+    hal_phys_unmap(device->frames, VSWITCH_FRAMES_SIZE);
+    page_pool_free(&vm->hv->pool, &vm->account, device->frames_block,
+                   page_pool_order(VSWITCH_FRAMES_SIZE));
 }
 
 static void free_device(struct vm *vm, struct net_device *device)
@@ -168,12 +168,12 @@ static void device_destroy(struct vm *vm, void *dev)
 
 static hv_err alloc_frames(struct vm *vm, struct net_device *device)
 {
-    hv_err err = page_pool_alloc(&vm->hv->pool, &vm->account, page_pool_order(FRAMES_SIZE),
+    hv_err err = page_pool_alloc(&vm->hv->pool, &vm->account, page_pool_order(VSWITCH_FRAMES_SIZE),
                                  &device->frames_block);
 
     if (err != HV_OK)
         return err;
-    device->frames = hal_phys_map(device->frames_block, FRAMES_SIZE);
+    device->frames = hal_phys_map(device->frames_block, VSWITCH_FRAMES_SIZE);
     HV_CHECK(device->frames != NULL);
     return HV_OK;
 }

@@ -7,8 +7,6 @@
 /* Frames of one interrupt: the next one comes if there are more. */
 #define BATCH 8u
 
-#define FRAMES_SIZE (VSWITCH_QUEUE * VSWITCH_FRAME_SIZE)
-
 _Static_assert(HAL_NET_FRAME_MAX == NET_FRAME_MAX, "a frame is a frame");
 
 /* --- Out --- */
@@ -71,7 +69,8 @@ static hv_err alloc(struct hv *hv, struct uplink **out)
     *out = hal_phys_map(block, sizeof(struct uplink));
     HV_CHECK(*out != NULL);
     (*out)->block = block;
-    err = page_pool_alloc(&hv->pool, &hv->account, page_pool_order(FRAMES_SIZE), &(*out)->frames);
+    err = page_pool_alloc(&hv->pool, &hv->account, page_pool_order(VSWITCH_FRAMES_SIZE),
+                          &(*out)->frames);
     if (err != HV_OK) {
         hal_phys_unmap(*out, sizeof(struct uplink));
         page_pool_free(&hv->pool, &hv->account, block, page_pool_order(sizeof(struct uplink)));
@@ -83,8 +82,8 @@ static void give_back(struct hv *hv, struct uplink *uplink)
 {
     pa_t block = uplink->block;
 
-    hal_phys_unmap(uplink->mapped, FRAMES_SIZE);
-    page_pool_free(&hv->pool, &hv->account, uplink->frames, page_pool_order(FRAMES_SIZE));
+    hal_phys_unmap(uplink->mapped, VSWITCH_FRAMES_SIZE);
+    page_pool_free(&hv->pool, &hv->account, uplink->frames, page_pool_order(VSWITCH_FRAMES_SIZE));
     hal_phys_unmap(uplink, sizeof(*uplink));
     page_pool_free(&hv->pool, &hv->account, block, page_pool_order(sizeof(*uplink)));
 }
@@ -105,7 +104,7 @@ hv_err uplink_create(struct vswitch *on, struct uplink **out)
     uplink->port.sink = pour;
     spinlock_init(&uplink->receive, LOCK_RANK_VIRTIO);
     spinlock_init(&uplink->send, LOCK_RANK_DEV);
-    uplink->mapped = hal_phys_map(uplink->frames, FRAMES_SIZE);
+    uplink->mapped = hal_phys_map(uplink->frames, VSWITCH_FRAMES_SIZE);
     HV_CHECK(uplink->mapped != NULL);
     err = vswitch_attach(on, &uplink->port, uplink->mapped);
     if (err == HV_OK) {

@@ -28,7 +28,7 @@ struct sim_machine {
     uint64_t now;
     uint64_t work; /* instructions until `doing` is done, whole blocks */
     uint64_t timer;
-    int doing; /* a key, or -1: the timer's work */
+    int doing;        /* a key, or -1: the timer's work */
     size_t net_bytes; /* of frames that came */
     size_t input_len;
     char input[SIM_INPUT_MAX];
