@@ -62,6 +62,13 @@ struct sim_disk_slot {
     struct hal_disk_request request;
 };
 
+#define SIM_NET_QUEUE 64u
+
+struct sim_net_frame {
+    uint16_t len;
+    uint8_t data[HAL_NET_FRAME_MAX];
+};
+
 struct sim_machine {
     /* What a thawed machine is checked by, and what of the configuration makes it what it is. */
     uint64_t magic;
@@ -91,6 +98,9 @@ struct sim_machine {
     struct sim_stats stats;
     uint32_t nr_disk_requests; /* busy slots */
     struct sim_disk_slot disk[SIM_DISKS_MAX][HAL_DISK_SLOTS];
+    uint32_t net_head;
+    uint32_t net_count;
+    struct sim_net_frame net[SIM_NET_QUEUE]; /* that came from outside */
     uint32_t input_head;
     uint32_t input_count;
     uint8_t input[SIM_INPUT_MAX];

@@ -24,6 +24,7 @@
 #define SIM_GICR_BASE      UINT64_C(0x080a0000)
 #define SIM_UART_BASE      UINT64_C(0x09000000)
 #define SIM_UART_INTID     33u
+#define SIM_NET_INTID      64u
 #define SIM_DISK_INTID     72u /* of the first disk; the others follow */
 #define SIM_INTID_MAINT    25u
 #define SIM_INTID_HYPTIMER 26u
@@ -69,6 +70,8 @@ struct sim_machine_config {
      * it. */
     void (*console_write)(void *ctx, const char *text, size_t len);
     void (*trace)(void *ctx, const struct trace_record *record); /* NULL: core makes no records */
+    /* NULL: the machine has no network. */
+    void (*net_send)(void *ctx, const void *frame, size_t len);
     void *ctx;
 };
 
@@ -118,6 +121,10 @@ void sim_machine_advance(struct sim_machine *machine, uint64_t to);
 /* Types into the console as far as its buffer of SIM_INPUT_MAX bytes has room; returns how much. */
 #define SIM_INPUT_MAX 4096u
 size_t sim_machine_input(struct sim_machine *machine, const void *data, size_t len);
+
+/* A frame of 1 to HAL_NET_FRAME_MAX bytes comes from the network, which there is. False: there is
+ * no room for it now. */
+bool sim_machine_net_input(struct sim_machine *machine, const void *frame, size_t len);
 
 enum hal_halt_reason sim_machine_halt_reason(const struct sim_machine *machine);
 /* Why it is SIM_STOP_BROKEN, in words. */

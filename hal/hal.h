@@ -194,6 +194,21 @@ bool hal_trace_enabled(void);
 /* Takes one record of an exit of this CPU. */
 void hal_trace(const struct trace_record *record);
 
+/* --- Network
+ * --------------------------------------------------------------------------------------------------------
+ */
+
+#define HAL_NET_FRAME_MAX 1518u /* with an Ethernet header and a VLAN's tag, without the FCS */
+
+/* HV_ERR_UNSUPPORTED: the machine has no network that can be driven. *intid: its interrupt, a level
+ * while frames wait. After hal_init(). */
+HV_MUST_CHECK hv_err hal_net_info(uint32_t *intid);
+/* Sends an Ethernet frame of 1 to HAL_NET_FRAME_MAX bytes, or loses it. */
+void hal_net_send(const void *frame, size_t len);
+/* Copies the next frame that came to `frame`, of HAL_NET_FRAME_MAX bytes, and returns its length;
+ * 0: there is none. */
+size_t hal_net_receive(void *frame);
+
 /* --- Disks
  * --------------------------------------------------------------------------------------------------------
  */

@@ -90,7 +90,7 @@ int main(int argc, char **argv)
         (void)fprintf(stderr, "usage: bench-fork TIMES TICKS halcyon-sim's options\n");
         return 2;
     }
-    run_connect(&run, false);
+    run_connect(&run, false, false);
     run.config.console_write = ignore;
     if (!setup_new(&run, &options, &identity, reason))
         return fail(reason);

@@ -54,6 +54,15 @@ static bool write_images(struct tree *tree, const struct sim_options *options, u
     return true;
 }
 
+static void write_net(struct tree *tree, const struct sim_options *options)
+{
+    tree_begin(tree, "net@0");
+    tree_string(tree, "compatible", "halcyon,net");
+    if (options->net_user)
+        tree_flag(tree, "uplink");
+    tree_end(tree);
+}
+
 static bool write_vm(struct tree *tree, const struct sim_options *options, unsigned index,
                      struct bundle_files *files, char *reason)
 {
@@ -72,6 +81,8 @@ static bool write_vm(struct tree *tree, const struct sim_options *options, unsig
     if (!write_images(tree, options, index, files, reason) ||
         !bundle_disks_write(tree, options, index == 0 ? NULL : first, files->disk, reason))
         return false;
+    if (options->net)
+        write_net(tree, options);
     tree_end(tree);
     return true;
 }

@@ -118,7 +118,7 @@ static bool poll_replay(struct sim_input *input, struct sim_machine *machine)
     const struct record_event *event = record_peek(input->replay);
     uint64_t now = sim_machine_now(machine);
 
-    if (event == NULL || event->time > now || input->diverged)
+    if (event == NULL || event->time > now || input->diverged || event->net)
         return false;
     input->diverged =
         event->time < now || sim_machine_input(machine, event->data, event->len) != event->len;

@@ -39,6 +39,7 @@ static const struct option_row {
     [OPT_INITRD] = {"initrd", TEXT(initrd)},
     [OPT_APPEND] = {"append", TEXT(append)},
     [OPT_DISK] = {"disk", CALL(options_set_disk)},
+    [OPT_NET] = {"net", CALL(options_set_net)},
     [OPT_SMP] = {"smp", CALL(options_set_smp)},
     [OPT_VMS] = {"vms", CALL(options_set_vms)},
     [OPT_WEIGHTS] = {"weights", CALL(options_set_weights)},

@@ -36,6 +36,17 @@ struct sim_control {
     const char *command; /* 1..SIM_CONTROL_LEN printable characters */
 };
 
+/* A port of the host's that leads to a guest; addresses are in the host's byte order, 0: any. */
+struct sim_net_forward {
+    bool udp;
+    uint16_t host_port;
+    uint16_t guest_port;
+    uint32_t host;
+    uint32_t guest;
+};
+
+#define SIM_NET_FORWARDS 16u
+
 /* Strings are argv's own; NULL: not given. */
 struct sim_options {
     enum sim_action action;
@@ -47,6 +58,10 @@ struct sim_options {
     const char *restore;
     const char *initrd;
     const char *append; /* never NULL */
+    bool net;           /* VMs made from --kernel have a network device */
+    bool net_user;      /* and the machine has a network, with which their switch is connected */
+    unsigned nr_forwards;
+    struct sim_net_forward forward[SIM_NET_FORWARDS];
     unsigned nr_disks;
     struct sim_disk_option disk[SIM_DISK_OPTIONS];
     const char *log;

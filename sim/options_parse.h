@@ -13,6 +13,7 @@ enum option_id {
     OPT_INITRD,
     OPT_APPEND,
     OPT_DISK,
+    OPT_NET,
     OPT_SMP,
     OPT_VMS,
     OPT_WEIGHTS,
@@ -67,6 +68,8 @@ bool options_check_relations(struct options_parse *p);
 bool options_check_disks(struct options_parse *p);
 /* A size as QEMU's -m takes it: a number without a unit is in MiB. Refused with `name`. */
 bool options_take_size(struct options_parse *p, const char *name, const char *text, uint64_t *out);
+/* The same for --net. */
+bool options_check_net(struct options_parse *p);
 /* The name of the disk's file, terminated. */
 void options_disk_path(const struct sim_disk_option *disk, char path[SIM_DISK_FILE_MAX]);
 
@@ -78,6 +81,7 @@ bool options_set_vmids(struct options_parse *p, const char *text);
 bool options_set_console(struct options_parse *p, const char *text);
 bool options_set_memory(struct options_parse *p, const char *text);
 bool options_set_log(struct options_parse *p, const char *text);
+bool options_set_net(struct options_parse *p, const char *text);
 bool options_set_disk(struct options_parse *p, const char *text);
 bool options_set_pcpus(struct options_parse *p, const char *text);
 bool options_set_cpu(struct options_parse *p, const char *text);

@@ -50,6 +50,7 @@ static const struct relation_row {
     {OPT_SNAPSHOT_ON, NEEDS, OPT_SNAPSHOT, "say where the snapshot goes: --snapshot F"},
     {OPT_SNAPSHOT_QUIT, NEEDS, OPT_SNAPSHOT, "say where the snapshot goes: --snapshot F"},
     {OPT_SNAPSHOT_AT, EXCLUDES, OPT_SNAPSHOT_ON, "there is one snapshot: give one of the two"},
+    {OPT_NET, EXCLUDES, OPT_RESTORE, "a snapshot has no network: leave --net out"},
     {OPT_WRITE_BUNDLE, NEEDS, OPT_KERNEL, "it writes what --kernel F and its like describe"},
     {OPT_WRITE_BUNDLE, EXCLUDES, OPT_TRACE, "nothing runs: leave one out"},
     {OPT_WRITE_BUNDLE, EXCLUDES, OPT_RECORD, "nothing runs: leave one out"},
@@ -145,5 +146,6 @@ bool options_check_relations(struct options_parse *p)
     if (!p->given[OPT_KERNEL] && !p->given[OPT_BUNDLE] && !p->given[OPT_RESTORE])
         return options_refuse(
             p, "nothing to run: give --kernel F, a BUNDLE or --restore F; see --help");
-    return check_rows(p, false) && check_counts(p) && options_check_disks(p) && check_files(p);
+    return check_rows(p, false) && check_counts(p) && options_check_disks(p) &&
+           options_check_net(p) && check_files(p);
 }

@@ -117,11 +117,20 @@ static bool open_files(struct program *p)
     return true;
 }
 
+/* A replay needs nobody outside. */
+static bool open_net(struct program *p)
+{
+    if (!p->options->net_user || p->options->replay != NULL)
+        return true;
+    p->run.net = sim_net_start(p->options, p->reason);
+    return p->run.net != NULL;
+}
+
 static bool prepare(struct program *p)
 {
     const struct sim_options *options = p->options;
 
-    run_connect(&p->run, wants_trace(options));
+    run_connect(&p->run, wants_trace(options), options->net_user);
     sim_console_watch(&p->run.console, SIM_CONSOLE_SNAPSHOT, options->snapshot_on);
     sim_console_watch(&p->run.console, SIM_CONSOLE_INPUT, options->input_on);
     p->run.input.raw = options->input_raw;
@@ -135,7 +144,7 @@ static bool prepare(struct program *p)
     if (options->restore != NULL ? !setup_restore(&p->run, options, &p->identity, p->reason)
                                  : !setup_new(&p->run, options, &p->identity, p->reason))
         return false;
-    return open_files(p);
+    return open_files(p) && open_net(p);
 }
 
 /* --- After it --- */
@@ -207,6 +216,7 @@ static void discard(struct program *p)
     if (p->run.machine != NULL)
         sim_machine_destroy(p->run.machine);
     disk_files_close(&p->run.disks);
+    sim_net_stop(p->run.net);
 }
 
 static double host_seconds(void)

@@ -85,9 +85,10 @@ static const char *find_misuse(const struct record_writer *writer, uint64_t time
     return NULL;
 }
 
-void record_append(struct record_writer *writer, uint64_t time, const void *data, size_t len)
+static void append(struct record_writer *writer, enum record_frame_kind kind, uint64_t time,
+                   const void *data, size_t len)
 {
-    struct record_frame frame = {.time = time, .kind = RECORD_FRAME_INPUT, .len = (uint32_t)len};
+    struct record_frame frame = {.time = time, .kind = kind, .len = (uint32_t)len};
 
     if (writer->misuse == NULL)
         writer->misuse = find_misuse(writer, time, len);
@@ -97,6 +98,16 @@ void record_append(struct record_writer *writer, uint64_t time, const void *data
     put(writer, data, len);
     writer->last = time;
     writer->nr_events++;
+}
+
+void record_append(struct record_writer *writer, uint64_t time, const void *data, size_t len)
+{
+    append(writer, RECORD_FRAME_INPUT, time, data, len);
+}
+
+void record_append_net(struct record_writer *writer, uint64_t time, const void *data, size_t len)
+{
+    append(writer, RECORD_FRAME_NET, time, data, len);
 }
 
 static void put_end(struct record_writer *writer, const struct record_end *end)
@@ -214,7 +225,9 @@ static const char *check_events(const struct record_reader *reader, uint64_t nr_
         if (left < sizeof(struct record_frame))
             return "damaged: an event is none";
         struct record_frame frame = frame_at(reader, at);
-        if (frame.kind != RECORD_FRAME_INPUT || frame.len == 0 || frame.len > RECORD_DATA_MAX ||
+        if ((frame.kind != RECORD_FRAME_INPUT && frame.kind != RECORD_FRAME_NET) ||
+            frame.len == 0 || frame.len > RECORD_DATA_MAX ||
+            (frame.kind == RECORD_FRAME_NET && frame.len > HAL_NET_FRAME_MAX) ||
             frame.len > left - sizeof(frame))
             return "damaged: an event is none";
         if (frame.time < last)
@@ -299,6 +312,7 @@ void record_next(struct record_reader *reader)
         return;
     frame = frame_at(reader, reader->at);
     reader->event.time = frame.time;
+    reader->event.net = frame.kind == RECORD_FRAME_NET;
     reader->event.len = frame.len;
     memcpy(reader->event.data, reader->file + reader->at + sizeof(frame), frame.len);
     reader->at += sizeof(frame) + frame.len;

@@ -43,6 +43,7 @@ struct record_end {
 
 struct record_event {
     uint64_t time;
+    bool net;     /* a frame of the machine's network, and no console input */
     uint32_t len; /* 1..RECORD_DATA_MAX */
     uint8_t data[RECORD_DATA_MAX];
 };
@@ -58,6 +59,8 @@ struct record_writer *record_create(const char *path, const struct record_identi
 /* Appends. time: not below that of the event before; len: 1..RECORD_DATA_MAX. An error (a full
  * disk) is kept and comes out of record_commit(). */
 void record_append(struct record_writer *writer, uint64_t time, const void *data, size_t len);
+/* The same for a frame of the machine's network. */
+void record_append_net(struct record_writer *writer, uint64_t time, const void *data, size_t len);
 /* Completes the file and renames it to its name. False with the reason: the old file is as it was.
  * Frees the writer in either case. */
 bool record_commit(struct record_writer *writer, const struct record_end *end, char *reason);

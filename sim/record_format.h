@@ -28,7 +28,7 @@ struct record_format_header {
     uint32_t reserved2; /* 0 */
 };
 
-enum record_frame_kind { RECORD_FRAME_INPUT = 1, RECORD_FRAME_END = 2 };
+enum record_frame_kind { RECORD_FRAME_INPUT = 1, RECORD_FRAME_END = 2, RECORD_FRAME_NET = 3 };
 
 /* Before its data. */
 struct record_frame {

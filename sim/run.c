@@ -201,6 +201,69 @@ static const char *why_no_input(const struct sim_run *run)
     return "there is no more input";
 }
 
+/* --- The network --- */
+
+static bool net_replay(struct sim_run *run)
+{
+    const struct record_event *event = record_peek(run->input.replay);
+    uint64_t now = sim_machine_now(run->machine);
+    bool any = false;
+
+    while (event != NULL && event->net && event->time == now && !run->input.diverged) {
+        if (run->config.net_send == NULL ||
+            !sim_machine_net_input(run->machine, event->data, event->len))
+            run->input.diverged = true;
+        record_next(run->input.replay);
+        event = record_peek(run->input.replay);
+        any = true;
+    }
+    return any;
+}
+
+/*
+ * Lets the frames enter that came: all that there is room for, and at one time of the machine's
+ * once, so that a replay finds the same between two runs of it. No other input enters then.
+ */
+static bool net_poll(struct sim_run *run)
+{
+    uint64_t now = sim_machine_now(run->machine);
+    const void *frame;
+    size_t len;
+    bool any = false;
+
+    if (run->input.replay != NULL)
+        return net_replay(run);
+    if (run->net == NULL || run->net_entered == now)
+        return false;
+    sim_net_poll(run->net);
+    while ((frame = sim_net_first(run->net, &len)) != NULL &&
+           sim_machine_net_input(run->machine, frame, len)) {
+        if (run->input.record != NULL)
+            record_append_net(run->input.record, now, frame, len);
+        sim_net_drop(run->net);
+        any = true;
+    }
+    if (any)
+        run->net_entered = now;
+    return any;
+}
+
+static void take_frame(void *ctx, const void *frame, size_t len)
+{
+    struct sim_run *run = ctx;
+
+    if (run->net != NULL)
+        sim_net_send(run->net, frame, len);
+}
+
+static void wait_outside(struct sim_run *run, uint64_t ns)
+{
+    if (run->net != NULL)
+        sim_net_wait(run->net, input_is_awaited(&run->input), ns);
+    else
+        terminal_wait(ns);
+}
+
 /*
  * All CPUs wait. With nobody to type, the clock jumps to the next event. With somebody, time passes
  * as it does for him, until he types: the moment at which it enters is what a recording keeps.
@@ -212,9 +275,9 @@ static enum run_end idle(struct sim_run *run, bool *is_idle)
     uint64_t event = next > now ? next : now;
     uint64_t to = event;
 
-    if (input_is_awaited(&run->input)) {
+    if (run->net != NULL || input_is_awaited(&run->input)) {
         uint64_t start = host_time();
-        terminal_wait(event == UINT64_MAX ? TERMINAL_FOREVER : event - now);
+        wait_outside(run, event == UINT64_MAX ? TERMINAL_FOREVER : event - now);
         uint64_t passed = host_time() - start;
         to = passed < event - now ? now + passed : event;
     } else if (run->input.replay != NULL) {
@@ -311,7 +374,7 @@ enum run_end run_machine(struct sim_run *run)
     while (end == RUN_ON) {
         end = look_around(run);
         look_for_texts(run);
-        if (end == RUN_ON && input_poll(&run->input, run->machine)) {
+        if (end == RUN_ON && (net_poll(run) || input_poll(&run->input, run->machine))) {
             watch_for_control(run);
             is_idle = false;
         }
@@ -350,10 +413,12 @@ static void take_trace(void *ctx, const struct trace_record *record)
     tracer_take(&run->tracer, record);
 }
 
-void run_connect(struct sim_run *run, bool traced)
+void run_connect(struct sim_run *run, bool traced, bool net)
 {
     sim_console_start(&run->console, write_out, run);
     run->config.console_write = take_console;
     run->config.trace = traced ? take_trace : NULL;
+    run->config.net_send = net ? take_frame : NULL;
+    run->net_entered = UINT64_MAX;
     run->config.ctx = run;
 }

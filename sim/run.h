@@ -10,6 +10,7 @@
 #include "sim/console.h"
 #include "sim/disk_file.h"
 #include "sim/input.h"
+#include "sim/net.h"
 #include "sim/record.h"
 #include "sim/tracer.h"
 #include <stdbool.h>
@@ -45,6 +46,8 @@ struct sim_run {
     struct tracer tracer;
     struct sim_input input;
     struct disk_files disks;
+    struct sim_net *net;           /* NULL: there is none, or a recording says what came */
+    uint64_t net_entered;          /* when frames entered last; UINT64_MAX: none did */
     struct record_identity origin; /* of the run from its very start, also if it was restored */
     uint64_t max_insns;
     const char *snapshot;  /* NULL: none is made */
@@ -63,9 +66,9 @@ bool run_state_take(struct sim_run *run, const struct run_state *state);
 
 /*
  * Sets the callbacks of run->config and starts the console, which looks for nothing yet. traced:
- * core is to make trace records. `run` must stay where it is.
+ * core is to make trace records. net: the machine has a network. `run` must stay where it is.
  */
-void run_connect(struct sim_run *run, bool traced);
+void run_connect(struct sim_run *run, bool traced, bool net);
 
 /* Runs to the end. All members are set, the machine has a bundle or is thawed, and the terminal is
  * started. Never RUN_ON. */

@@ -187,6 +187,7 @@ static bool take_meta(struct sim_run *run, const struct snapshot_meta *meta, cha
     memcpy(&state, meta->run, sizeof(state));
     run->config = meta->config;
     run->config.console_write = mine.console_write;
+    run->config.net_send = mine.net_send;
     run->config.trace = meta->traced ? mine.trace : NULL;
     run->config.ctx = mine.ctx;
     return run_state_take(run, &state) ||

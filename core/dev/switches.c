@@ -2,6 +2,7 @@
 #include "dev/switches.h"
 #include "base/bits.h"
 #include "base/check.h"
+#include "dev/uplink.h"
 #include "hal/hal.h"
 #include "virtio/net.h"
 #include <string.h>
@@ -61,6 +62,26 @@ static hv_err add(struct switches *switches, const char *name)
     return HV_OK;
 }
 
+/* There is one network, and it is a port of one switch. */
+static void add_uplink(struct switches *switches, const char *name)
+{
+    struct vswitch *on = switches_find(switches, name);
+    struct log *log = &switches->hv->log;
+    hv_err err = HV_OK;
+
+    if (on == NULL || (switches->uplink != NULL && switches->uplink->port.on == on))
+        return;
+    if (switches->uplink != NULL)
+        err = HV_ERR_EXIST;
+    else
+        err = uplink_create(on, &switches->uplink);
+    if (err != HV_OK)
+        log_write(log, LOG_MOD_DEV, LOG_WARN, "switch %s has no uplink: %s", name,
+                  err == HV_ERR_UNSUPPORTED ? "the machine has no network that can be used"
+                  : err == HV_ERR_EXIST     ? "another switch has it"
+                                            : hv_err_str(err));
+}
+
 void switches_add_all(struct switches *switches, const struct hv_config *config)
 {
     for (uint32_t slot = 0; slot < config->nr_vms; slot++) {
@@ -73,6 +94,8 @@ void switches_add_all(struct switches *switches, const struct hv_config *config)
             if (err != HV_OK)
                 log_write(&switches->hv->log, LOG_MOD_DEV, LOG_ERROR, "%s: net %u: switch %s: %s",
                           vm->name, device->unit, switch_name(device), hv_err_str(err));
+            if (device->flag[1])
+                add_uplink(switches, switch_name(device));
         }
     }
 }
@@ -82,12 +105,29 @@ void switches_destroy(struct switches *switches)
     struct hv *hv = switches->hv;
     unsigned order = page_pool_order(sizeof(struct vswitch));
 
+    if (switches->uplink != NULL)
+        uplink_destroy(switches->uplink);
+    switches->uplink = NULL;
     while (switches->count > 0) {
         struct vswitch *on = switches->on[--switches->count];
         pa_t block = on->block;
         hal_phys_unmap(on, PAGE_SIZE << order);
         page_pool_free(&hv->pool, &hv->account, block, order);
     }
+}
+
+bool switches_interrupt(struct switches *switches, uint32_t intid)
+{
+    if (switches == NULL || switches->uplink == NULL || switches->uplink->intid != intid)
+        return false;
+    uplink_interrupt(switches->uplink);
+    return true;
+}
+
+void switches_route(struct switches *switches)
+{
+    if (switches != NULL && switches->uplink != NULL)
+        HV_CHECK(hal_irq_enable(switches->uplink->intid, true) == HV_OK);
 }
 
 /* --- Devices --- */
@@ -101,12 +141,12 @@ struct net_device {
 };
 
 #define DEVICE_ORDER page_pool_order(sizeof(struct net_device))
-#define FRAMES_SIZE  (VSWITCH_QUEUE * VSWITCH_FRAME_SIZE)
 
 static void free_frames(struct vm *vm, const struct net_device *device)
 {
-    hal_phys_unmap(device->frames, FRAMES_SIZE);
-    page_pool_free(&vm->hv->pool, &vm->account, device->frames_block, page_pool_order(FRAMES_SIZE));
+    hal_phys_unmap(device->frames, VSWITCH_FRAMES_SIZE);
+    page_pool_free(&vm->hv->pool, &vm->account, device->frames_block,
+                   page_pool_order(VSWITCH_FRAMES_SIZE));
 }
 
 static void free_device(struct vm *vm, struct net_device *device)
@@ -128,12 +168,12 @@ static void device_destroy(struct vm *vm, void *dev)
 
 static hv_err alloc_frames(struct vm *vm, struct net_device *device)
 {
-    hv_err err = page_pool_alloc(&vm->hv->pool, &vm->account, page_pool_order(FRAMES_SIZE),
+    hv_err err = page_pool_alloc(&vm->hv->pool, &vm->account, page_pool_order(VSWITCH_FRAMES_SIZE),
                                  &device->frames_block);
 
     if (err != HV_OK)
         return err;
-    device->frames = hal_phys_map(device->frames_block, FRAMES_SIZE);
+    device->frames = hal_phys_map(device->frames_block, VSWITCH_FRAMES_SIZE);
     HV_CHECK(device->frames != NULL);
     return HV_OK;
 }

@@ -18,6 +18,7 @@ struct switches {
     struct hv *hv;
     uint32_t count;
     struct vswitch *on[SWITCHES_MAX];
+    struct uplink *uplink; /* NULL: the machine's network is connected with none of them */
 };
 
 void switches_init(struct switches *switches, struct hv *hv);
@@ -28,6 +29,12 @@ void switches_add_all(struct switches *switches, const struct hv_config *config)
 struct vswitch *switches_find(const struct switches *switches, const char *name);
 /* Gives all back. There is no VM any more. */
 void switches_destroy(struct switches *switches);
+
+/* An interrupt of the machine's: true if it was its network's, which is dealt with. Any pCPU; null
+ * `switches` are none. */
+bool switches_interrupt(struct switches *switches, uint32_t intid);
+/* Has the interrupt of the machine's network delivered to this pCPU. `switches` may be NULL. */
+void switches_route(struct switches *switches);
 
 /* --- Rows of the registry --- */
 

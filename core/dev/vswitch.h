@@ -28,7 +28,8 @@
 #define VSWITCH_WAIT_MILLIS 100u /* that a sender waits for a receiver at most */
 
 /* A place for a frame in a port's queue: the frame, up to half a page. */
-#define VSWITCH_FRAME_SIZE 2048u
+#define VSWITCH_FRAME_SIZE  2048u
+#define VSWITCH_FRAMES_SIZE ((uint64_t)VSWITCH_QUEUE * VSWITCH_FRAME_SIZE)
 _Static_assert(sizeof(struct net_frame) <= VSWITCH_FRAME_SIZE, "two in a page");
 
 struct vswitch;
@@ -95,7 +96,7 @@ void vswitch_init(struct vswitch *on, struct hv *hv, const char *name);
 
 /*
  * Puts a port on the switch, down: net.mac, slot, unit, guarded, sink are set, the rest is zero,
- * net.wake and net.ctx before it goes up. `frames` is VSWITCH_QUEUE * VSWITCH_FRAME_SIZE bytes.
+ * net.wake and net.ctx before it goes up. `frames` is VSWITCH_FRAMES_SIZE bytes.
  * Both are the caller's until vswitch_detach(). HV_ERR_NOMEM: all ports are taken; HV_ERR_EXIST:
  * the address is guarded by another port.
  */

@@ -4,6 +4,7 @@
 #include "arch/esr.h"
 #include "dev/console.h"
 #include "dev/disk.h"
+#include "dev/switches.h"
 #include "exit/abort.h"
 #include "exit/sysreg_trap.h"
 #include "exit/trace.h"
@@ -175,7 +176,7 @@ static __attribute__((noinline)) void exit_irq_other(struct pcpu *pcpu, uint32_t
 {
     hv_err err;
 
-    if (disks_interrupt(pcpu->hv->disks, intid)) {
+    if (disks_interrupt(pcpu->hv->disks, intid) || switches_interrupt(pcpu->hv->switches, intid)) {
         hal_irq_end(intid, true);
         return;
     }

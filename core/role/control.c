@@ -3,6 +3,7 @@
 #include "base/bits.h"
 #include "base/fmt.h"
 #include "dev/console.h"
+#include "dev/switches.h"
 #include "hal/hal.h"
 #include "vm/sched.h"
 #include <stdarg.h>
@@ -175,6 +176,45 @@ static void do_offline(struct control *control)
         control->manager->hv->pcpu[control->cpu].leave = true;
 }
 
+/* --- Switches --- */
+
+static const char *const drop_names[NET_DROPS] = {
+    [NET_DROP_FULL] = "full",   [NET_DROP_EMPTY] = "no buffers", [NET_DROP_DOWN] = "down",
+    [NET_DROP_SMALL] = "small", [NET_DROP_SPOOF] = "spoofed",    [NET_DROP_BAD] = "malformed",
+    [NET_DROP_LOCAL] = "local",
+};
+
+static void list_port(struct control *control, const struct vswitch_view *view)
+{
+    const struct vswitch_stats *stats = &view->stats;
+    const char *vm =
+        view->slot < HV_MAX_VMS ? control->manager->config->vm[view->slot].name : "uplink";
+    const uint8_t *mac = view->mac;
+
+    say(control, "  %-16s net%u  %02x:%02x:%02x:%02x:%02x:%02x  %s", vm, view->unit, mac[0], mac[1],
+        mac[2], mac[3], mac[4], mac[5], view->up ? "up" : "down");
+    say(control, "    sent %llu (%llu KiB), received %llu (%llu KiB)",
+        (unsigned long long)stats->sent, (unsigned long long)(stats->sent_bytes >> 10),
+        (unsigned long long)stats->received, (unsigned long long)(stats->received_bytes >> 10));
+    for (uint32_t i = 0; i < NET_DROPS; i++)
+        if (stats->dropped[i] != 0)
+            say(control, "    dropped, %s: %llu", drop_names[i],
+                (unsigned long long)stats->dropped[i]);
+}
+
+static void do_net(struct control *control)
+{
+    const struct switches *switches = control->manager->hv->switches;
+    struct vswitch_view view;
+
+    for (uint32_t i = 0; switches != NULL && i < switches->count; i++) {
+        say(control, "switch %s", switches->on[i]->name);
+        for (uint32_t port = 0; port < VSWITCH_PORTS_MAX; port++)
+            if (vswitch_view(switches->on[i], port, &view))
+                list_port(control, &view);
+    }
+}
+
 /* --- The line --- */
 
 static void do_help(struct control *control);
@@ -189,6 +229,7 @@ static const struct control_row control_rows[] = {
     {"resume", TAKES_VM, "lets it run on", do_resume},
     {"destroy", TAKES_SLOT, "ends a VM for good", do_destroy},
     {"cpus", TAKES_NOTHING, "the CPUs", do_cpus},
+    {"net", TAKES_NOTHING, "the switches: their ports, and what went through them", do_net},
     {"online", TAKES_CPU, "turns a CPU on", do_online},
     {"offline", TAKES_CPU, "turns a CPU off; its vCPUs run elsewhere", do_offline},
 };

@@ -5,6 +5,7 @@
 #include "dev/console.h"
 #include "dev/disk.h"
 #include "dev/registry.h"
+#include "dev/switches.h"
 #include "exit/exit.h"
 #include "hal/hal.h"
 #include "role/control.h"
@@ -189,6 +190,7 @@ static void manage(struct manager *manager)
         manager->reroute = false;
         console_route(hv->console);
         disks_route(hv->disks);
+        switches_route(hv->switches);
     }
     if (console_take_command(hv->console, command, sizeof(command)))
         control_execute(manager, command);

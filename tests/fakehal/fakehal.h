@@ -22,6 +22,7 @@
 #define FAKEHAL_ARENAS     32u
 #define FAKEHAL_INTIDS     1020u
 #define FAKEHAL_LOG_SIZE   65536u /* records; older ones are overwritten */
+#define FAKEHAL_NET_FRAMES 20u
 #define FAKEHAL_SMC_SIZE   64u
 #define FAKEHAL_POISON_SYS UINT64_C(0xdeadc0dedeadc0de) /* vcpu->sys[] while loaded */
 
@@ -190,6 +191,15 @@ struct fakehal {
     struct fakehal_disk disk[HAL_DISKS_MAX];
     unsigned nr_disks;
 
+    /* Network */
+    uint32_t net_intid; /* set by tests; 0: none */
+    unsigned net_count; /* frames that wait */
+    struct {
+        size_t len;
+        unsigned char data[HAL_NET_FRAME_MAX];
+    } net_frame[FAKEHAL_NET_FRAMES], net_sent; /* the last one that was sent */
+    unsigned net_nr_sent;
+
     /* Console: output is always NUL-terminated */
     char *out;
     size_t out_len, out_cap;
@@ -322,6 +332,8 @@ void fakehal_console_clear(void);
 
 /* --- Disks --- */
 
+/* A frame comes from the network. */
+void fakehal_net_arrive(const void *frame, size_t len);
 /* Adds a disk of zeroes, whose interrupt is 64 + its number on CPU 0. Returns its number. */
 unsigned fakehal_add_disk(uint64_t sectors, bool read_only);
 /* Does what the request of the slot asks for, or not if `result` is an error, and pends the disk's

@@ -321,6 +321,70 @@ CASE(options, help_and_version)
     cr_expect_not_null(strstr(options_version(), "halcyon-sim "));
 }
 
+CASE(options, net)
+{
+    ACCEPT("--kernel=K", "--net=switch");
+    cr_expect(options.net && !options.net_user);
+    ACCEPT("--kernel=K", "--net=user");
+    cr_expect(options.net && options.net_user);
+    cr_expect_eq(options.nr_forwards, 0);
+    ACCEPT("--net=user", "B");
+    ACCEPT("--kernel=K", "--net=user,hostfwd=tcp:127.0.0.1:8080-10.0.2.16:80,hostfwd=udp::53-:5353,"
+                         "hostfwd=::1-:65535");
+    cr_assert_eq(options.nr_forwards, 3);
+    cr_expect(!options.forward[0].udp);
+    cr_expect_eq(options.forward[0].host, 0x7f000001);
+    cr_expect_eq(options.forward[0].host_port, 8080);
+    cr_expect_eq(options.forward[0].guest, 0x0a000210);
+    cr_expect_eq(options.forward[0].guest_port, 80);
+    cr_expect(options.forward[1].udp);
+    cr_expect_eq(options.forward[1].host, 0);
+    cr_expect_eq(options.forward[1].guest, 0x0a00020f);
+    cr_expect_eq(options.forward[1].guest_port, 5353);
+    cr_expect(!options.forward[2].udp);
+    cr_expect_eq(options.forward[2].guest_port, 65535);
+}
+
+CASE(options, net_refused)
+{
+    static const char *const bad[] = {
+        "hostfwd=",
+        "hostfwd=tcp",
+        "hostfwd=tcp:1:2",
+        "hostfwd=sctp::1-:2",
+        "hostfwd=ip::1-:2",
+        "hostfwd=tcp::0-:2",
+        "hostfwd=tcp::65536-:2",
+        "hostfwd=tcp::1x-:2",
+        "hostfwd=tcp::-:2",
+        "hostfwd=tcp::1-:",
+        "hostfwd=tcp::1-:123456",
+        "hostfwd=tcp:localhost:1-:2",
+        "hostfwd=tcp:1.2.3:1-:2",
+        "hostfwd=tcp:127.000.000.0001:1-:2",
+        "hostfwd=tcp::1-1.2.3.4.5:2",
+        "hostfwd=tcp::1-2",
+    };
+    char word[64];
+
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        snprintf(word, sizeof(word), "--net=user,%s", bad[i]);
+        REFUSE("is not hostfwd=", "--kernel=K", word);
+    }
+    REFUSE("switch, or user with", "--kernel=K", "--net=tap");
+    REFUSE("switch, or user with", "--kernel=K", "--net=users");
+    REFUSE("switch, or user with", "--kernel=K", "--net=switch,hostfwd=tcp::1-:2");
+    REFUSE("after user comes hostfwd=", "--kernel=K", "--net=user,");
+    REFUSE("after user comes hostfwd=", "--kernel=K", "--net=user,restrict=on");
+    REFUSE("goes with --kernel F", "--net=switch", "B");
+    REFUSE("would not be in it", "--kernel=K", "--net=user", "--snapshot=S");
+    REFUSE("leave --net out", "--net=user", "--restore=S");
+    char many[600] = "--net=user";
+    for (unsigned i = 0; i < 17; i++)
+        strcat(many, ",hostfwd=tcp::80-:80");
+    REFUSE("at most 16", "--kernel=K", many);
+}
+
 CASE(options, disks)
 {
     char path[SIM_DISK_FILE_MAX];
@@ -380,7 +444,8 @@ CASE(options, help_names_every_option)
         "seed",     "no-input",     "max-insns",   "trace",         "record",     "replay",
         "snapshot", "snapshot-at",  "snapshot-on", "snapshot-quit", "stats",      "hash",
         "help",     "version",      "input-on",    "bundle",        "vms",        "weights",
-        "vmids",    "input-raw",    "console",     "control",       "control-on", "epoch"};
+        "vmids",    "input-raw",    "console",     "control",       "control-on", "epoch",
+        "net"};
     char word[32];
 
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {

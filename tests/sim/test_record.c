@@ -367,4 +367,34 @@ CASE(record, of_another_run)
     free(good.data);
 }
 
+CASE(record, frames_of_the_network)
+{
+    const char *path = scratch_path("recording");
+    struct record_writer *writer = record_create(path, &identity, reason);
+    struct record_reader *reader;
+
+    cr_assert_not_null(writer, "%s", reason);
+    record_append_net(writer, 1000, "frame", 5);
+    record_append(writer, 1000, "key", 3);
+    cr_assert(record_commit(writer, &end, reason), "%s", reason);
+    reader = record_open(path, reason);
+    cr_assert_not_null(reader, "%s", reason);
+    cr_assert(record_peek(reader)->net);
+    expect_event(reader, 1000, "frame", 5);
+    cr_assert(!record_peek(reader)->net);
+    expect_event(reader, 1000, "key", 3);
+    record_close(reader);
+}
+
+CASE(record, a_frame_that_is_too_long)
+{
+    static const char frame[1519];
+    const char *path = scratch_path("recording");
+    struct record_writer *writer = record_create(path, &identity, reason);
+
+    record_append_net(writer, 1000, frame, sizeof(frame));
+    cr_assert(record_commit(writer, &end, reason), "%s", reason);
+    expect_refused(path, "an event is none");
+}
+
 CASES_RUN(record, setup, scratch_end)

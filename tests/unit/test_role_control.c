@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /* What is typed after Ctrl-A c: each command of docs/console.md, each refusal, and the answers. */
+#include "dev/switches.h"
 #include "role_fixture.h"
 
 /* The line is the function's to take apart. */
@@ -272,6 +273,7 @@ CASE(role_control, help)
                    "resume  VM    lets it run on\r\n"
                    "destroy VM    ends a VM for good\r\n"
                    "cpus          the CPUs\r\n"
+                   "net           the switches: their ports, and what went through them\r\n"
                    "online  CPU   turns a CPU on\r\n"
                    "offline CPU   turns a CPU off; its vCPUs run elsewhere\r\n"
                    "VM: a name or a number of the list\r\n");
@@ -315,6 +317,41 @@ CASE(role_control, offline)
     expect("offline 1", "CPU 1: is off\r\n");
     cr_assert_not(f.hv->pcpu[1].leave);
     f.hv->online = 3;
+}
+
+/* --- Switches --- */
+
+CASE(role_control, net)
+{
+    static struct vswitch on;
+    static struct vswitch_port port[2];
+    static _Alignas(16) unsigned char frames[2][VSWITCH_QUEUE * VSWITCH_FRAME_SIZE];
+    struct switches switches = {.hv = f.hv, .count = 1, .on = {&on}};
+
+    expect("net", "");
+    f.hv->switches = &switches;
+    vswitch_init(&on, f.hv, "lab");
+    expect("net", "switch lab\r\n");
+    memset(port, 0, sizeof(port));
+    memcpy(port[0].net.mac, (const uint8_t[]){2, 0xab, 0, 0, 0, 1}, 6);
+    port[0].slot = 1;
+    port[1].slot = UINT32_MAX;
+    for (unsigned n = 0; n < 2; n++)
+        cr_assert_eq(vswitch_attach(&on, &port[n], frames[n]), HV_OK);
+    port[0].net.ops->set_up(&port[0].net, true);
+    port[0].stats.sent = 12;
+    port[0].stats.sent_bytes = 4096;
+    port[0].stats.dropped[NET_DROP_EMPTY] = 3;
+    expect("net", "switch lab\r\n"
+                  "  two              net0  02:ab:00:00:00:01  up\r\n"
+                  "    sent 12 (4 KiB), received 0 (0 KiB)\r\n"
+                  "    dropped, no buffers: 3\r\n"
+                  "  uplink           net0  00:00:00:00:00:00  down\r\n"
+                  "    sent 0 (0 KiB), received 0 (0 KiB)\r\n");
+    expect("net 1", "net takes no argument\r\n");
+    for (unsigned n = 0; n < 2; n++)
+        vswitch_detach(&port[n]);
+    f.hv->switches = NULL;
 }
 
 CASES_RUN(role_control, setup, finish)
