@@ -3,6 +3,7 @@
 #include "abi/machine.h"
 #include "base/bits.h"
 #include "base/check.h"
+#include "dev/balloon_device.h"
 #include "dev/console.h"
 #include "dev/disk_device.h"
 #include "dev/flash.h"
@@ -157,6 +158,15 @@ static const struct dev_class classes[] = {
         .virtio = true,
         .name = "disk",
         .create = disk_create,
+    },
+    {
+        .bundle = "balloon",
+        .max = 1,
+        .props = balloon_props,
+        .nr_props = BALLOON_PROPS,
+        .virtio = true,
+        .name = "balloon",
+        .create = balloon_device_create,
     },
     {
         .bundle = "rng",
