@@ -4,59 +4,23 @@
  * Version 1.2, 4.2 and 5.2). Each slot has three descriptors of its own: header, data, status. What
  * the device says is checked: a broken one costs its own requests and no more.
  */
+#include "abi/virtio.h"
 #include "abi/virtio_blk.h"
 #include "base/bits.h"
 #include "base/check.h"
 #include "hal/hal.h"
 #include "internal.h"
 
-/* Registers, 4.2.2 */
-#define REG_MAGIC           0x000u
-#define REG_VERSION         0x004u
-#define REG_DEVICE_ID       0x008u
-#define REG_OFFERED         0x010u
-#define REG_OFFERED_SEL     0x014u
-#define REG_ACCEPTED        0x020u
-#define REG_ACCEPTED_SEL    0x024u
-#define REG_QUEUE_SEL       0x030u
-#define REG_QUEUE_SIZE_MAX  0x034u
-#define REG_QUEUE_SIZE      0x038u
-#define REG_QUEUE_READY     0x044u
-#define REG_QUEUE_NOTIFY    0x050u
-#define REG_INTERRUPT       0x060u
-#define REG_INTERRUPT_ACK   0x064u
-#define REG_STATUS          0x070u
-#define REG_QUEUE_DESC      0x080u
-#define REG_QUEUE_DRIVER    0x090u
-#define REG_QUEUE_DEVICE    0x0a0u
-#define REG_CONFIG_CAPACITY 0x100u
-
-#define MAGIC     UINT32_C(0x74726976) /* "virt" */
-#define VERSION_1 BIT(32)
-
-#define STATUS_ACKNOWLEDGE 1u
-#define STATUS_DRIVER      2u
-#define STATUS_DRIVER_OK   4u
-#define STATUS_FEATURES_OK 8u
-
-#define DESC_NEXT  1u
-#define DESC_WRITE 2u
+#define CONFIG_CAPACITY (VIRTIO_MMIO_CONFIG + 0u)
 
 #define QUEUE_SIZE 16u /* a power of two, at least DESCS for each slot */
 #define DESCS      3u
 
 _Static_assert(QUEUE_SIZE >= DESCS * HAL_DISK_SLOTS, "every slot has its descriptors");
 
-struct desc {
-    uint64_t addr;
-    uint32_t len;
-    uint16_t flags;
-    uint16_t next;
-};
-
 /* What the device and we share (2.7). */
 struct rings {
-    _Alignas(64) struct desc desc[QUEUE_SIZE];
+    _Alignas(64) struct virtq_desc desc[QUEUE_SIZE];
     struct {
         uint16_t flags;
         uint16_t index;
@@ -65,10 +29,7 @@ struct rings {
     _Alignas(4) struct {
         uint16_t flags;
         uint16_t index;
-        struct {
-            uint32_t id;
-            uint32_t len;
-        } ring[QUEUE_SIZE];
+        struct virtq_used_elem ring[QUEUE_SIZE];
     } used;
     struct virtio_blk_header header[HAL_DISK_SLOTS];
     uint8_t status[HAL_DISK_SLOTS];
@@ -92,13 +53,14 @@ static void write64(volatile char *regs, uint64_t offset, uint64_t value)
 
 static bool is_disk(const volatile char *regs)
 {
-    return mmio_read32(regs, REG_MAGIC) == MAGIC && mmio_read32(regs, REG_VERSION) == 2 &&
-           mmio_read32(regs, REG_DEVICE_ID) == VIRTIO_BLK_DEVICE_ID;
+    return mmio_read32(regs, VIRTIO_MMIO_MAGIC_VALUE) == VIRTIO_MMIO_MAGIC &&
+           mmio_read32(regs, VIRTIO_MMIO_VERSION_REG) == VIRTIO_MMIO_VERSION &&
+           mmio_read32(regs, VIRTIO_MMIO_DEVICE_ID) == VIRTIO_ID_BLOCK;
 }
 
 static void set_status(volatile char *regs, uint32_t bits)
 {
-    mmio_write32(regs, REG_STATUS, mmio_read32(regs, REG_STATUS) | bits);
+    mmio_write32(regs, VIRTIO_MMIO_STATUS, mmio_read32(regs, VIRTIO_MMIO_STATUS) | bits);
 }
 
 /* 3.1.1, up to FEATURES_OK. */
@@ -106,43 +68,44 @@ static bool negotiate(struct disk *disk)
 {
     volatile char *regs = disk->regs;
     uint64_t offered;
-    uint64_t wanted = VERSION_1 | VIRTIO_BLK_F_RO | VIRTIO_BLK_F_FLUSH;
+    uint64_t wanted = VIRTIO_F_VERSION_1 | VIRTIO_BLK_F_RO | VIRTIO_BLK_F_FLUSH;
 
-    mmio_write32(regs, REG_STATUS, 0);
-    while (mmio_read32(regs, REG_STATUS) != 0)
+    mmio_write32(regs, VIRTIO_MMIO_STATUS, 0);
+    while (mmio_read32(regs, VIRTIO_MMIO_STATUS) != 0)
         hal_cpu_relax();
-    set_status(regs, STATUS_ACKNOWLEDGE);
-    set_status(regs, STATUS_DRIVER);
-    mmio_write32(regs, REG_OFFERED_SEL, 1);
-    offered = (uint64_t)mmio_read32(regs, REG_OFFERED) << 32;
-    mmio_write32(regs, REG_OFFERED_SEL, 0);
-    offered |= mmio_read32(regs, REG_OFFERED);
+    set_status(regs, VIRTIO_STATUS_ACKNOWLEDGE);
+    set_status(regs, VIRTIO_STATUS_DRIVER);
+    mmio_write32(regs, VIRTIO_MMIO_DEVICE_FEATURES_SEL, 1);
+    offered = (uint64_t)mmio_read32(regs, VIRTIO_MMIO_DEVICE_FEATURES) << 32;
+    mmio_write32(regs, VIRTIO_MMIO_DEVICE_FEATURES_SEL, 0);
+    offered |= mmio_read32(regs, VIRTIO_MMIO_DEVICE_FEATURES);
     wanted &= offered;
-    mmio_write32(regs, REG_ACCEPTED_SEL, 1);
-    mmio_write32(regs, REG_ACCEPTED, (uint32_t)(wanted >> 32));
-    mmio_write32(regs, REG_ACCEPTED_SEL, 0);
-    mmio_write32(regs, REG_ACCEPTED, (uint32_t)wanted);
-    set_status(regs, STATUS_FEATURES_OK);
+    mmio_write32(regs, VIRTIO_MMIO_DRIVER_FEATURES_SEL, 1);
+    mmio_write32(regs, VIRTIO_MMIO_DRIVER_FEATURES, (uint32_t)(wanted >> 32));
+    mmio_write32(regs, VIRTIO_MMIO_DRIVER_FEATURES_SEL, 0);
+    mmio_write32(regs, VIRTIO_MMIO_DRIVER_FEATURES, (uint32_t)wanted);
+    set_status(regs, VIRTIO_STATUS_FEATURES_OK);
     disk->info.read_only = (wanted & VIRTIO_BLK_F_RO) != 0;
     disk->info.flush = (wanted & VIRTIO_BLK_F_FLUSH) != 0;
-    return (wanted & VERSION_1) != 0 && (mmio_read32(regs, REG_STATUS) & STATUS_FEATURES_OK) != 0;
+    return (wanted & VIRTIO_F_VERSION_1) != 0 &&
+           (mmio_read32(regs, VIRTIO_MMIO_STATUS) & VIRTIO_STATUS_FEATURES_OK) != 0;
 }
 
 static bool set_up_queue(struct disk *disk)
 {
     volatile char *regs = disk->regs;
 
-    mmio_write32(regs, REG_QUEUE_SEL, 0);
-    if (mmio_read32(regs, REG_QUEUE_READY) != 0 ||
-        mmio_read32(regs, REG_QUEUE_SIZE_MAX) < QUEUE_SIZE)
+    mmio_write32(regs, VIRTIO_MMIO_QUEUE_SEL, 0);
+    if (mmio_read32(regs, VIRTIO_MMIO_QUEUE_READY) != 0 ||
+        mmio_read32(regs, VIRTIO_MMIO_QUEUE_NUM_MAX) < QUEUE_SIZE)
         return false;
-    mmio_write32(regs, REG_QUEUE_SIZE, QUEUE_SIZE);
-    write64(regs, REG_QUEUE_DESC, (uint64_t)disk->rings->desc);
-    write64(regs, REG_QUEUE_DRIVER, (uint64_t)&disk->rings->avail);
-    write64(regs, REG_QUEUE_DEVICE, (uint64_t)&disk->rings->used);
+    mmio_write32(regs, VIRTIO_MMIO_QUEUE_NUM, QUEUE_SIZE);
+    write64(regs, VIRTIO_MMIO_QUEUE_DESC_LOW, (uint64_t)disk->rings->desc);
+    write64(regs, VIRTIO_MMIO_QUEUE_DRIVER_LOW, (uint64_t)&disk->rings->avail);
+    write64(regs, VIRTIO_MMIO_QUEUE_DEVICE_LOW, (uint64_t)&disk->rings->used);
     dsb(sy);
-    mmio_write32(regs, REG_QUEUE_READY, 1);
-    set_status(regs, STATUS_DRIVER_OK);
+    mmio_write32(regs, VIRTIO_MMIO_QUEUE_READY, 1);
+    set_status(regs, VIRTIO_STATUS_DRIVER_OK);
     return true;
 }
 
@@ -150,15 +113,15 @@ static bool set_up_queue(struct disk *disk)
 static void link_descs(volatile struct rings *r)
 {
     for (unsigned slot = 0; slot < HAL_DISK_SLOTS; slot++) {
-        volatile struct desc *desc = &r->desc[DESCS * slot];
+        volatile struct virtq_desc *desc = &r->desc[DESCS * slot];
 
         desc[0].addr = (uint64_t)&r->header[slot];
         desc[0].len = sizeof(r->header[slot]);
-        desc[0].flags = DESC_NEXT;
+        desc[0].flags = VIRTQ_DESC_F_NEXT;
         desc[1].next = (uint16_t)(DESCS * slot + 2);
         desc[2].addr = (uint64_t)&r->status[slot];
         desc[2].len = sizeof(r->status[slot]);
-        desc[2].flags = DESC_WRITE;
+        desc[2].flags = VIRTQ_DESC_F_WRITE;
     }
 }
 
@@ -177,8 +140,8 @@ hv_err disk_init(const struct hal_platform *platform)
         if (!is_disk(disk->regs) || !negotiate(disk))
             continue;
         link_descs(disk->rings);
-        disk->info.sectors = mmio_read32(disk->regs, REG_CONFIG_CAPACITY) |
-                             (uint64_t)mmio_read32(disk->regs, REG_CONFIG_CAPACITY + 4) << 32;
+        disk->info.sectors = mmio_read32(disk->regs, CONFIG_CAPACITY) |
+                             (uint64_t)mmio_read32(disk->regs, CONFIG_CAPACITY + 4) << 32;
         if (set_up_queue(disk))
             nr_disks++;
     }
@@ -209,7 +172,7 @@ void hal_disk_submit(unsigned disk, unsigned slot, const struct hal_disk_request
 {
     struct disk *d = &disks[disk];
     volatile struct rings *r = d->rings;
-    volatile struct desc *desc = &r->desc[DESCS * slot];
+    volatile struct virtq_desc *desc = &r->desc[DESCS * slot];
     uint16_t index = r->avail.index;
 
     HV_CHECK(disk < nr_disks && slot < HAL_DISK_SLOTS && (d->busy & BIT(slot)) == 0);
@@ -221,12 +184,12 @@ void hal_disk_submit(unsigned disk, unsigned slot, const struct hal_disk_request
     desc[0].next = (uint16_t)(DESCS * slot + (request->op == HAL_DISK_FLUSH ? 2 : 1));
     desc[1].addr = request->buf.v;
     desc[1].len = request->len;
-    desc[1].flags = DESC_NEXT | (request->op == HAL_DISK_READ ? DESC_WRITE : 0);
+    desc[1].flags = VIRTQ_DESC_F_NEXT | (request->op == HAL_DISK_READ ? VIRTQ_DESC_F_WRITE : 0u);
     r->avail.ring[index % QUEUE_SIZE] = (uint16_t)(DESCS * slot);
     dsb(sy);
     r->avail.index = (uint16_t)(index + 1);
     dsb(sy);
-    mmio_write32(d->regs, REG_QUEUE_NOTIFY, 0);
+    mmio_write32(d->regs, VIRTIO_MMIO_QUEUE_NOTIFY, 0);
 }
 
 /* The slot that the used ring names next; false if it names none. */
@@ -253,7 +216,8 @@ bool hal_disk_done(unsigned disk, unsigned *slot, hv_err *result)
 
     HV_CHECK(disk < nr_disks);
     if (!take_used(d, slot)) {
-        mmio_write32(d->regs, REG_INTERRUPT_ACK, mmio_read32(d->regs, REG_INTERRUPT));
+        mmio_write32(d->regs, VIRTIO_MMIO_INTERRUPT_ACK,
+                     mmio_read32(d->regs, VIRTIO_MMIO_INTERRUPT_STATUS));
         dsb(sy);
         /* What was done before the acknowledgement raises no other interrupt. */
         if (!take_used(d, slot))

@@ -67,11 +67,6 @@ static bool check_config(const struct sim_machine_config *config, char *reason)
                        (unsigned)config->cpu_model);
         return false;
     }
-    if (config->nr_disks > SIM_DISKS_MAX) {
-        (void)snprintf(reason, SIM_REASON_MAX, "%u disks: at most %u are possible",
-                       config->nr_disks, SIM_DISKS_MAX);
-        return false;
-    }
     if (!is_aligned(config->ram_size, MIB(2)) || config->ram_size < SIM_IMAGE_SIZE + MIB(2) ||
         config->ram_size > SIM_RAM_MAX) {
         (void)snprintf(reason, SIM_REASON_MAX,
@@ -93,6 +88,7 @@ extern const char __executable_start[], end[];
 
 static void set_up(struct sim_machine *machine, const struct sim_machine_config *config)
 {
+    HV_CHECK(config->nr_disks <= SIM_DISKS_MAX);
     machine->magic = MACHINE_MAGIC;
     machine->layout = sizeof(*machine);
     machine->ram_size = config->ram_size;
@@ -402,9 +398,7 @@ uint64_t hal_time_hz(void)
 
 uint64_t hal_wall_time(void)
 {
-    uint64_t epoch = sim_machine()->epoch;
-
-    return epoch != 0 ? epoch + hal_time_now() / SIM_TIMER_HZ : 0;
+    return sim_machine()->epoch != 0 ? sim_machine()->epoch + hal_time_now() / SIM_TIMER_HZ : 0;
 }
 
 void hal_timer_arm(uint64_t deadline)

@@ -37,9 +37,9 @@ struct hal_platform {
     struct platform_range uart; /* size 0: none found */
     uint32_t uart_intid;
     /* Frames of virtio-mmio devices, in the order of the devicetree; most of them may be empty. */
-    struct platform_range virtio[PLATFORM_MAX_VIRTIO];
-    uint32_t virtio_intid[PLATFORM_MAX_VIRTIO];
     uint32_t nr_virtio;
+    uint32_t virtio_intid[PLATFORM_MAX_VIRTIO];
+    struct platform_range virtio[PLATFORM_MAX_VIRTIO];
     struct platform_range initrd; /* /chosen linux,initrd-start and -end; size 0: none */
     struct platform_range dtb;
     struct platform_range trace; /* for records of exits: whole pages of RAM that are reserved for

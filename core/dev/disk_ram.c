@@ -371,15 +371,29 @@ static const struct blk_backend_ops ram_ops = {
 
 /* --- Life --- */
 
-static void tree_free(struct disk_ram *ram, uint64_t *entry, unsigned level)
+/* A table and, by `each`, what its entries are. */
+static void table_free(struct disk_ram *ram, uint64_t *entry,
+                       void (*each)(struct disk_ram *ram, uint64_t *entry))
 {
-    if (*entry > ENTRY_ZERO && level > 0) {
-        uint64_t *table = page_map(*entry);
-        for (uint32_t i = 0; i < TABLE_SIZE; i++)
-            tree_free(ram, &table[i], level - 1);
-        hal_phys_unmap(table, PAGE_SIZE);
-    }
+    uint64_t *table;
+
+    if (*entry <= ENTRY_ZERO)
+        return;
+    table = page_map(*entry);
+    for (uint32_t i = 0; i < TABLE_SIZE; i++)
+        each(ram, &table[i]);
+    hal_phys_unmap(table, PAGE_SIZE);
     entry_free(ram, entry);
+}
+
+static void free_last(struct disk_ram *ram, uint64_t *entry)
+{
+    table_free(ram, entry, entry_free);
+}
+
+static void free_middle(struct disk_ram *ram, uint64_t *entry)
+{
+    table_free(ram, entry, free_last);
 }
 
 static void ram_destroy(struct hv *hv, struct disk *disk)
@@ -387,7 +401,7 @@ static void ram_destroy(struct hv *hv, struct disk *disk)
     struct disk_ram *ram = ram_of(&disk->backend);
 
     (void)hv;
-    tree_free(ram, &ram->root, LEVELS);
+    table_free(ram, &ram->root, free_middle);
 }
 
 /* The pages of a disk of this size, and its tables. */

@@ -11,6 +11,7 @@
 #include "dev/pl031.h"
 #include "dev/pl061.h"
 #include "dev/rng_device.h"
+#include "dev/switches.h"
 #include "hal/hal.h"
 #include "vm/hv.h"
 
@@ -158,6 +159,15 @@ static const struct dev_class classes[] = {
         .virtio = true,
         .name = "disk",
         .create = disk_create,
+    },
+    {
+        .bundle = "net",
+        .max = VM_CONFIG_DEVICES,
+        .props = net_props,
+        .nr_props = NET_PROPS,
+        .virtio = true,
+        .name = "net",
+        .create = net_create,
     },
     {
         .bundle = "balloon",

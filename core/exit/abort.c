@@ -158,28 +158,28 @@ static bool abort_fill(struct vcpu *vcpu, ipa_t at)
 /*
  * What the VM's ROM has to do with it, if it has one: true if the guest is to go on. To a ROM cache
  * maintenance means nothing: what is mapped is clean. An access of the table walker is one for
- * reading, whatever for.
+ * reading, whatever for. Not inlined, and decodes anew: what devices get is not to pay for it.
  */
-static bool abort_resolve(struct vcpu *vcpu, const struct esr_abort *abort,
-                          const struct arch_exit *exit)
+static __attribute__((noinline)) bool abort_resolve(struct vcpu *vcpu, const struct arch_exit *exit)
 {
+    const struct esr_abort abort = esr_decode_abort(exit->esr);
     const struct vm_rom *rom = &vcpu->vm->rom;
     uint64_t at = esr_fault_ipa(exit->esr, exit->far, exit->hpfar) - rom->base;
-    unsigned type = abort->fsc & ~3u;
+    unsigned type = abort.fsc & ~3u;
     bool absent = type == ESR_FSC_TRANSLATION && vcpu->vm->s2.fill != NULL;
-    bool permission = type == ESR_FSC_PERMISSION && !abort->s1ptw && rom->size != 0;
+    bool permission = type == ESR_FSC_PERMISSION && !abort.s1ptw && rom->size != 0;
 
     if (absent && abort_fill(vcpu, ipa(at + rom->base)))
         return true;
     if (!permission && (type != ESR_FSC_TRANSLATION || at >= rom->size))
         return false;
-    if (abort->cm && !abort->s1ptw) {
+    if (abort.cm && !abort.s1ptw) {
         vcpu_skip_trapped(vcpu, exit->esr);
         return true;
     }
     if (permission)
-        return abort_store_to_rom(vcpu, abort, exit);
-    return (!abort->write || abort->s1ptw) && rom->map(rom->dev, at);
+        return abort_store_to_rom(vcpu, &abort, exit);
+    return (!abort.write || abort.s1ptw) && rom->map(rom->dev, at);
 }
 
 /* External aborts and faults of stage 2 are what a guest can cause; a code that the architecture
@@ -225,14 +225,12 @@ void abort_data(struct vcpu *vcpu, const struct arch_exit *exit)
                                  : abort_emulate_unusual(vcpu, exit))
             return;
     }
-    if (!abort_resolve(vcpu, &abort, exit))
+    if (!abort_resolve(vcpu, exit))
         abort_inject(vcpu, exit, false);
 }
 
 void abort_instruction(struct vcpu *vcpu, const struct arch_exit *exit)
 {
-    struct esr_abort abort = esr_decode_abort(exit->esr);
-
-    if (!abort_resolve(vcpu, &abort, exit))
+    if (!abort_resolve(vcpu, exit))
         abort_inject(vcpu, exit, true);
 }

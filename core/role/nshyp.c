@@ -12,6 +12,7 @@
 #include "dev/console.h"
 #include "dev/disk_device.h"
 #include "dev/registry.h"
+#include "dev/switches.h"
 #include "hal/hal.h"
 #include "role/manager.h"
 #include "role/ram.h"
@@ -26,6 +27,7 @@ struct nshyp {
     struct hv hv;
     struct console console;
     struct disks disks;
+    struct switches switches;
     struct hv_config config;
     struct manager manager;
 };
@@ -185,6 +187,9 @@ _Noreturn void core_main(const struct hal_boot *boot)
     disks_init(&self->disks, hv);
     disks_add_all(&self->disks, &self->config);
     hv->disks = &self->disks;
+    switches_init(&self->switches, hv);
+    switches_add_all(&self->switches, &self->config);
+    hv->switches = &self->switches;
     manager_init(&self->manager, hv, &self->config);
     /* Nobody else manages until this pCPU runs VMs itself. */
     hv->managing = true;

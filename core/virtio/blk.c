@@ -308,21 +308,6 @@ static bool step(struct virtio_blk *blk, uint64_t *cost)
 
 /* --- virtio_ops --- */
 
-static bool blk_serve(struct virtio_device *dev, uint32_t queue)
-{
-    struct virtio_blk *blk = blk_of(dev);
-    uint64_t cost = 0;
-    bool more = true;
-
-    virtio_lock(dev);
-    while (more && cost < SERVE_COST)
-        more = virtio_is_live(dev) && step(blk, &cost);
-    if (virtio_is_live(dev))
-        virtio_signal(dev, queue);
-    virtio_unlock(dev);
-    return more;
-}
-
 static void blk_reset(struct virtio_device *dev)
 {
     struct virtio_blk *blk = blk_of(dev);
@@ -333,6 +318,24 @@ static void blk_reset(struct virtio_device *dev)
         blk->request[i].used = false;
     blk->nr_used = 0;
     blk->current = NULL;
+}
+
+static bool blk_serve(struct virtio_device *dev, uint32_t queue)
+{
+    struct virtio_blk *blk = blk_of(dev);
+    uint64_t cost = 0;
+    bool more = true;
+
+    virtio_lock(dev);
+    /* A driver that takes a queue back without a reset: its buffers are its own again. */
+    if (!blk->queue.ready)
+        blk_reset(dev);
+    while (more && cost < SERVE_COST)
+        more = virtio_is_live(dev) && step(blk, &cost);
+    if (virtio_is_live(dev))
+        virtio_signal(dev, queue);
+    virtio_unlock(dev);
+    return more;
 }
 
 static uint32_t blk_config_read(struct virtio_device *dev, uint32_t offset, uint32_t size)

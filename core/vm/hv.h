@@ -22,6 +22,7 @@ struct console;      /* dev/console.h */
 struct dev_registry; /* dev/registry.h */
 struct flash_store;  /* dev/flash_store.h */
 struct disks;        /* dev/disk.h */
+struct switches;     /* dev/switches.h */
 
 /* A physical CPU. */
 struct pcpu {
@@ -58,6 +59,7 @@ struct hv {
     struct random random; /* seeds for guests: the manager's */
     struct console *console;
     struct disks *disks;                   /* NULL: there are none */
+    struct switches *switches;             /* NULL: there are none */
     const struct dev_registry *devices;    /* that a VM can have */
     struct vm *vm[HV_MAX_VMS];             /* written by the manager */
     struct flash_store *flash[HV_MAX_VMS]; /* by slot, over all lives of its VM. NULL: none yet */

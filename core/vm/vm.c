@@ -13,7 +13,7 @@
 /* Pages beyond memory that a VM may use whatever its size: root tables, and what those devices
  * allocate that every VM has. And for each device that it asks for. */
 #define VM_OVERHEAD_PAGES 328u
-#define VM_DEVICE_PAGES   64u
+#define VM_DEVICE_PAGES   72u
 
 #define VM_HCR                                                                                     \
     (HCR_VM | HCR_SWIO | HCR_FMO | HCR_IMO | HCR_AMO | HCR_FB | HCR_BSU_IS | HCR_TWI | HCR_TID3 |  \

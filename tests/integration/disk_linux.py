@@ -42,13 +42,13 @@ MOUNT = "modprobe crc32c_generic && modprobe ext4 && mount -t ext2 /dev/vda /mnt
 # A first life, which ends in a reset, and a second one: the same command does both.
 KEEPS = f"""
 if {MOUNT} 2>/dev/null && [ -f /mnt/data ]; then
-    echo second $(cksum </mnt/data); umount /mnt; exit
+    echo second $(md5sum </mnt/data) $(wc -c </mnt/data); umount /mnt; exit
 fi
 echo serial $(cat /sys/block/vda/serial)
 mke2fs /dev/vda >/dev/null && mount -t ext2 /dev/vda /mnt || exit
 head -c {MIB} /dev/urandom >/tmp/random
 i=0; while [ $i -lt 64 ]; do echo $i; cat /tmp/random; i=$((i + 1)); done >/mnt/data
-echo first $(cksum </mnt/data)
+echo first $(md5sum </mnt/data) $(wc -c </mnt/data)
 sync
 reboot -f
 """
@@ -90,7 +90,7 @@ def run(options, directory, disk, script, file=None):
 
 
 def check_keeps(console):
-    lives = dict(re.findall(r"^(first|second) (\d+ \d+)$", console, re.MULTILINE))
+    lives = dict(re.findall(r"^(first|second) ([0-9a-f]{32} .*)$", console, re.MULTILINE))
     check(len(lives) == 2 and lives["first"] == lives["second"] and lives["first"].endswith(f" {DATA_SIZE}"),
           f"not the same data in both lives: {lives}\n{halcyon.tail(console)}")
     check(re.search("^serial first$", console, re.MULTILINE), f"not the disk's serial number:\n{halcyon.tail(console)}")

@@ -284,8 +284,8 @@ CASE(lock, a_breach_is_told_with_both_ranks)
     cr_assert_str_eq(reason,
                      "a lock of rank sched (10) is taken while one of rank timer (11) is held");
     cr_assert_not(lock_held_check(&have, &held, reason));
-    cr_assert_str_eq(reason,
-                     "a lock of rank timer (11) is taken while the same of rank timer (11) is held");
+    cr_assert_str_eq(
+        reason, "a lock of rank timer (11) is taken while the same of rank timer (11) is held");
     cr_assert_not(lock_held_none(&have, "hal_vcpu_run()", reason));
     cr_assert_str_eq(reason, "hal_vcpu_run() with a lock of rank timer held");
     cr_assert_not(lock_held_remove(&have, &other, reason));

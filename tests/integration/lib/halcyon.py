@@ -100,12 +100,13 @@ def scratch():
         yield pathlib.Path(name)
 
 
-def make_bundle(output, kernel, *, memory="512M", vcpus=1, initrd=None, append="", log=None, flash=False):
-    """Makes a bundle of one VM, named "linux", with ci/bundle; returns `output`."""
+def make_bundle(output, kernel, *, memory="512M", vcpus=1, initrd=None, append="", log=None, flash=False, disks=()):
+    """Makes a bundle of one VM, named "linux", with ci/bundle; returns `output`. disks: as ci/bundle takes them."""
     command = [ROOT / "ci" / "bundle", "--output", output, "--memory", memory, "--vcpus", vcpus, f"--append={append}",
                "--kernel", kernel]
     command += ["--initrd", initrd] if initrd else []
     command += ["--log", log] if log else []
+    command += [word for disk in disks for word in ("--disk", disk)]
     command += ["--flash"] if flash else []
     done = subprocess.run([str(word) for word in command], capture_output=True, text=True, check=False)
     check(done.returncode == 0, f"ci/bundle failed: {done.stderr}")
