@@ -5,6 +5,7 @@
 #include "base/check.h"
 #include "dev/balloon_device.h"
 #include "dev/console.h"
+#include "dev/console_device.h"
 #include "dev/disk_device.h"
 #include "dev/flash.h"
 #include "dev/pl011.h"
@@ -177,6 +178,15 @@ static const struct dev_class classes[] = {
         .virtio = true,
         .name = "balloon",
         .create = balloon_device_create,
+    },
+    {
+        .bundle = "console",
+        .max = 1,
+        .props = console_props,
+        .nr_props = CONSOLE_PROPS,
+        .virtio = true,
+        .name = "console",
+        .create = console_device_create,
     },
     {
         .bundle = "rng",

@@ -3,6 +3,7 @@
 """Linux with the smaller virtio devices.
 
 rng: /dev/hwrng gives random bytes, no two pieces of them alike. balloon: memory goes and comes at the console's command.
+reporting: memory that the guest does not use is free for others. console: hvc0, and ports between two VMs.
 """
 import base64
 import pathlib
@@ -126,7 +127,42 @@ def test_reporting(machine):
     check(free[1] - free[0] >= 60000, f"{free[1] - free[0]} KiB came back to the hypervisor")
 
 
-BOTH = {"rng": test_rng}
+# Files go from the one to the other and back on a port; hvc0 is a console. Both wait for each other by the port's connection.
+CONSOLE = """
+echo "hvc0 of {name}" >/dev/hvc0
+exec 3<>/dev/vport0p1
+sleep 0.3
+echo name $(cat /sys/class/virtio-ports/vport0p1/name)
+{talk}
+echo "done with {name}" >/dev/hvc0
+sleep 0.5
+"""
+LENGTH = 300000
+ASK = f"""
+head -c {LENGTH} /dev/urandom >/tmp/sent
+cat /tmp/sent >&3 &
+head -c {LENGTH} <&3 >/tmp/received
+echo same $(md5sum </tmp/sent) $(md5sum </tmp/received)
+"""
+ECHO = f"""
+head -c {LENGTH} <&3 >/tmp/received
+cat /tmp/received >&3
+"""
+
+
+def test_console(machine):
+    """Two VMs whose consoles name each other: one sends what the other sends back."""
+    device = 'console {{ compatible = "halcyon,console"; ports = <3>; peer = "{}"; }};'
+    console = run_vms(machine, ("one", device.format("two"), CONSOLE.format(name="one", talk=ASK)),
+                      ("two", device.format("one"), CONSOLE.format(name="two", talk=ECHO)))
+    same = re.search(r"^one: same ([0-9a-f]{32}) +- +([0-9a-f]{32}) ", console, re.MULTILINE)
+    check(same and same.group(1) == same.group(2), f"not what was sent:\n{halcyon.tail(console)}")
+    for name, other in (("one", "two"), ("two", "one")):
+        for line in (f"{name}: name {other}.1", f"{name}.hvc: hvc0 of {name}", f"{name}.hvc: done with {name}"):
+            check(line in console.splitlines(), f"no line '{line}':\n{halcyon.tail(console)}")
+
+
+BOTH = {"rng": test_rng, "console": test_console}
 CASES = {"qemu": BOTH, "sim": {**BOTH, "balloon": test_balloon, "reporting": test_reporting}}
 
 
