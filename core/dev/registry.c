@@ -3,7 +3,9 @@
 #include "abi/machine.h"
 #include "base/bits.h"
 #include "base/check.h"
+#include "dev/balloon_device.h"
 #include "dev/console.h"
+#include "dev/console_device.h"
 #include "dev/disk_device.h"
 #include "dev/flash.h"
 #include "dev/pl011.h"
@@ -168,6 +170,24 @@ static const struct dev_class classes[] = {
         .virtio = true,
         .name = "net",
         .create = net_create,
+    },
+    {
+        .bundle = "balloon",
+        .max = 1,
+        .props = balloon_props,
+        .nr_props = BALLOON_PROPS,
+        .virtio = true,
+        .name = "balloon",
+        .create = balloon_device_create,
+    },
+    {
+        .bundle = "console",
+        .max = 1,
+        .props = console_props,
+        .nr_props = CONSOLE_PROPS,
+        .virtio = true,
+        .name = "console",
+        .create = console_device_create,
     },
     {
         .bundle = "rng",
