@@ -13,6 +13,7 @@
 #include "dev/pl061.h"
 #include "dev/rng_device.h"
 #include "dev/switches.h"
+#include "dev/vsock_device.h"
 #include "hal/hal.h"
 #include "vm/hv.h"
 
@@ -195,6 +196,15 @@ static const struct dev_class classes[] = {
         .virtio = true,
         .name = "rng",
         .create = rng_device_create,
+    },
+    {
+        .bundle = "vsock",
+        .max = 1,
+        .props = vsock_props,
+        .nr_props = VSOCK_PROPS,
+        .virtio = true,
+        .name = "vsock",
+        .create = vsock_device_create,
     },
 };
 

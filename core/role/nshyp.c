@@ -17,6 +17,7 @@
 #include "role/manager.h"
 #include "role/ram.h"
 #include "virtio/console.h"
+#include "virtio/vsock.h"
 #include "vm/hv.h"
 #include <string.h>
 
@@ -29,6 +30,7 @@ struct nshyp {
     struct console console;
     struct disks disks;
     struct virtio_console_hub consoles;
+    struct virtio_vsock_hub vsocks;
     struct switches switches;
     struct hv_config config;
     struct manager manager;
@@ -191,6 +193,8 @@ _Noreturn void core_main(const struct hal_boot *boot)
     hv->disks = &self->disks;
     virtio_console_hub_init(&self->consoles);
     hv->consoles = &self->consoles;
+    virtio_vsock_hub_init(&self->vsocks);
+    hv->vsocks = &self->vsocks;
     switches_init(&self->switches, hv);
     switches_add_all(&self->switches, &self->config);
     hv->switches = &self->switches;
