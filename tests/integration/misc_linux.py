@@ -3,16 +3,19 @@
 """Linux with the smaller virtio devices.
 
 rng: /dev/hwrng gives random bytes, no two pieces of them alike. balloon: memory goes and comes at the console's command.
-reporting: memory that the guest does not use is free for others. console: hvc0, and ports between two VMs.
+reporting: memory that the guest does not use is free for others. console: hvc0, and ports between two VMs. vsock: a socket
+between two VMs.
 """
 import base64
 import pathlib
 import re
+import subprocess
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / "lib"))
 import halcyon  # noqa: E402
 from halcyon import check  # noqa: E402
+from machine import ROOT  # noqa: E402
 
 MIB = 1 << 20
 VM_MIB = 192
@@ -32,17 +35,17 @@ SOURCE = """/dts-v1/;
 """
 
 
-def vm_node(name, devices, script):
+def vm_node(name, devices, script, initrd):
     encoded = base64.b64encode(script.encode()).decode()
-    return VM.format(name=name, memory=VM_MIB * MIB, kernel=halcyon.LINUX, initrd=halcyon.INITRAMFS, devices=devices,
+    return VM.format(name=name, memory=VM_MIB * MIB, kernel=halcyon.LINUX, initrd=initrd, devices=devices,
                      bootargs=f"console=ttyAMA0 quiet halcyon.cmd={encoded}")
 
 
-def run_vms(machine, *vms, options=()):
+def run_vms(machine, *vms, options=(), initrd=halcyon.INITRAMFS):
     """Runs VMs, each (name, devices, script), until the machine ends. Returns the console."""
     halcyon.require(halcyon.LINUX, halcyon.INITRAMFS)
     with halcyon.scratch() as directory:
-        source = SOURCE.format(vms="".join(vm_node(*vm) for vm in vms))
+        source = SOURCE.format(vms="".join(vm_node(*vm, initrd) for vm in vms))
         bundle = halcyon.compile_dts(directory / "bundle.dtb", source)
         result = halcyon.run_halcyon(machine, bundle, vm_mib=VM_MIB * len(vms), timeout=TIMEOUT, options=options)
     halcyon.check_ended(result)
@@ -162,7 +165,45 @@ def test_console(machine):
             check(line in console.splitlines(), f"no line '{line}':\n{halcyon.tail(console)}")
 
 
-BOTH = {"rng": test_rng, "console": test_console}
+PEER = pathlib.Path(__file__).resolve().parent / "vsock_peer.c"
+VSOCK_MODULES = ("vsock", "vmw_vsock_virtio_transport_common", "vmw_vsock_virtio_transport")
+VSOCK_LOAD = "".join(f"insmod /{name}.ko || exit 1\n" for name in VSOCK_MODULES)
+ECONNRESET = 104
+
+
+def make_vsock_initrd(directory):
+    """The usual initramfs, with the program, compiled, and with modules of the kernel's package that ci/guest has kept."""
+    packages = list((halcyon.GUEST / "packages").glob("linux-image-*.deb"))
+    check(len(packages) == 1, f"not one kernel package in {halcyon.GUEST}/packages: {packages}; fix: ci/guest")
+    root = directory / "root"
+    root.mkdir()
+    subprocess.run(["aarch64-linux-gnu-gcc", "-O1", "-ffreestanding", "-fno-builtin", "-fno-stack-protector", "-nostdlib", "-static",
+                    "-fno-tree-loop-distribute-patterns", "-o", str(root / "vsock_peer"), str(PEER)], check=True)
+    subprocess.run(["dpkg-deb", "-x", str(packages[0]), str(directory / "kernel")], check=True)
+    for name in VSOCK_MODULES:
+        module, = (directory / "kernel").glob(f"lib/modules/*/kernel/net/vmw_vsock/{name}.ko")
+        module.rename(root / module.name)
+    more = directory / "more"
+    subprocess.run([str(ROOT / "ci" / "mkinitramfs"), str(root), str(more)], check=True, stdout=subprocess.DEVNULL)
+    initrd = directory / "initrd"
+    initrd.write_bytes(halcyon.INITRAMFS.read_bytes() + more.read_bytes())
+    return initrd
+
+
+def test_vsock(machine):
+    """A stream from one VM to another and its sum back; nobody listens at 2, and there is no CID 9."""
+    device = 'vsock {{ compatible = "halcyon,vsock"; cid = <{}>; }};'
+    ask = VSOCK_LOAD + "/vsock_peer 2 once\n/vsock_peer 9 once\n/vsock_peer 4\nsleep 0.5\n"
+    with halcyon.scratch() as directory:
+        console = run_vms(machine, ("one", device.format(3), ask), ("two", device.format(4), VSOCK_LOAD + "/vsock_peer\nsleep 0.5\n"),
+                          initrd=make_vsock_initrd(directory))
+    check(len(re.findall(rf"^one: errno {ECONNRESET} $", console, re.MULTILINE)) == 2, f"not refused:\n{halcyon.tail(console)}")
+    sent = re.search(r"^one: sent 2000000 (\d+) (\d+) $", console, re.MULTILINE)
+    got = re.search(r"^two: got 2000000 (\d+) $", console, re.MULTILINE)
+    check(sent and got and sent.group(1) == sent.group(2) == got.group(1), f"not what was sent:\n{halcyon.tail(console)}")
+
+
+BOTH = {"rng": test_rng, "console": test_console, "vsock": test_vsock}
 CASES = {"qemu": BOTH, "sim": {**BOTH, "balloon": test_balloon, "reporting": test_reporting}}
 
 
