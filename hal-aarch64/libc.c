@@ -7,13 +7,46 @@
 #include <stdint.h>
 #include <string.h>
 
-#define WORD sizeof(uint64_t)
+#define WORD  sizeof(uint64_t)
+#define BLOCK (8 * WORD)
 
 typedef uint64_t __attribute__((may_alias)) word_t;
 
-static bool both_aligned(const void *a, const void *b)
+typedef uint32_t __attribute__((may_alias)) half_t;
+
+static bool both_aligned(const void *a, const void *b, size_t to)
 {
-    return (((uintptr_t)a | (uintptr_t)b) & (WORD - 1)) == 0;
+    return (((uintptr_t)a | (uintptr_t)b) & (to - 1)) == 0;
+}
+
+/* Whole blocks of so many bytes, four pairs of registers at a time. Returns how much. */
+static size_t copy_blocks(unsigned char *d, const unsigned char *s, size_t n)
+{
+    size_t done = 0;
+
+    for (; n - done >= BLOCK; done += BLOCK) {
+        const word_t *from = (const word_t *)(const void *)(s + done);
+        word_t *to = (word_t *)(void *)(d + done);
+        word_t a = from[0], b = from[1], c = from[2], e = from[3];
+        word_t f = from[4], g = from[5], h = from[6], i = from[7];
+        to[0] = a, to[1] = b, to[2] = c, to[3] = e;
+        to[4] = f, to[5] = g, to[6] = h, to[7] = i;
+    }
+    return done;
+}
+
+/* Images within a devicetree are aligned to no more than this. */
+static size_t copy_halves(unsigned char *d, const unsigned char *s, size_t n)
+{
+    size_t done = 0;
+
+    for (; n - done >= 4 * sizeof(half_t); done += 4 * sizeof(half_t)) {
+        const half_t *from = (const half_t *)(const void *)(s + done);
+        half_t *to = (half_t *)(void *)(d + done);
+        half_t a = from[0], b = from[1], c = from[2], e = from[3];
+        to[0] = a, to[1] = b, to[2] = c, to[3] = e;
+    }
+    return done;
 }
 
 void *memcpy(void *restrict to, const void *restrict from, size_t n)
@@ -21,13 +54,20 @@ void *memcpy(void *restrict to, const void *restrict from, size_t n)
     unsigned char *d = to;
     const unsigned char *s = from;
 
-    if (both_aligned(d, s)) {
+    if (both_aligned(d, s, WORD)) {
+        if (n >= BLOCK) {
+            size_t done = copy_blocks(d, s, n);
+            d += done, s += done, n -= done;
+        }
         for (; n >= 2 * WORD; n -= 2 * WORD, d += 2 * WORD, s += 2 * WORD) {
             word_t a = ((const word_t *)(const void *)s)[0];
             word_t b = ((const word_t *)(const void *)s)[1];
             ((word_t *)(void *)d)[0] = a;
             ((word_t *)(void *)d)[1] = b;
         }
+    } else if (both_aligned(d, s, sizeof(half_t))) {
+        size_t done = copy_halves(d, s, n);
+        d += done, s += done, n -= done;
     }
     while (n-- > 0)
         *d++ = *s++;

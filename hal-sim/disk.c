@@ -42,6 +42,7 @@ void disk_update_lines(struct sim_machine *machine)
 
 unsigned hal_disk_count(void)
 {
+    HV_CHECK(sim_host()->config.nr_disks <= SIM_DISKS_MAX);
     return sim_host()->config.nr_disks;
 }
 

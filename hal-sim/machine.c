@@ -88,7 +88,6 @@ extern const char __executable_start[], end[];
 
 static void set_up(struct sim_machine *machine, const struct sim_machine_config *config)
 {
-    HV_CHECK(config->nr_disks <= SIM_DISKS_MAX);
     machine->magic = MACHINE_MAGIC;
     machine->layout = sizeof(*machine);
     machine->ram_size = config->ram_size;

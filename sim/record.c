@@ -356,9 +356,10 @@ bool record_matches(const struct record_reader *reader, const struct record_iden
         !say_number(reason, "a start at", then->start_time, identity->start_time))
         return false;
     if (memcmp(then->start, identity->start, sizeof(then->start)) != 0) {
-        snprintf(reason, RECORD_REASON_MAX,
-                 "the recording was made with another kernel, initrd, command line, bundle, epoch "
-                 "or snapshot than this run has");
+        snprintf(
+            reason, RECORD_REASON_MAX,
+            "the recording was made with another kernel, initrd, command line, bundle, disk, epoch "
+            "or snapshot than this run has");
         return false;
     }
     return true;

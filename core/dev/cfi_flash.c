@@ -75,6 +75,34 @@ static void chips_finish(struct cfi_chips *chips, uint32_t errors)
     chips_enter(chips, CFI_STATUS);
 }
 
+/* What is done in memory, and maybe under way to the disk: `failed` if it does not get there. */
+static void chips_begin(struct cfi_chips *chips, uint32_t failed)
+{
+    chips->failed = (uint8_t)failed;
+    chips_finish(chips, 0);
+}
+
+static bool chips_are_busy(struct cfi_chips *chips)
+{
+    hv_err err;
+
+    if (chips->failed == 0)
+        return false;
+    if (flash_bank_is_busy(chips->contents, &err))
+        return true;
+    if (err != HV_OK)
+        chips->status |= chips->failed;
+    chips->failed = 0;
+    return false;
+}
+
+static uint32_t chips_status(struct cfi_chips *chips)
+{
+    bool busy = chips_are_busy(chips);
+
+    return busy ? chips->status & ~SR_READY : chips->status;
+}
+
 static uint64_t lock_bit(uint64_t offset)
 {
     return BIT(offset / FLASH_SECTOR_SIZE % 64);
@@ -87,7 +115,8 @@ static uint64_t *lock_word(struct cfi_chips *chips, uint64_t offset)
 
 static bool is_protected(struct cfi_chips *chips, uint64_t offset)
 {
-    return chips->contents == NULL || (*lock_word(chips, offset) & lock_bit(offset)) != 0;
+    return chips->contents == NULL || offset / FLASH_SECTOR_SIZE >= chips->contents->writable ||
+           (*lock_word(chips, offset) & lock_bit(offset)) != 0;
 }
 
 static void program(struct cfi_chips *chips, uint64_t offset, const void *from, uint64_t len)
@@ -97,7 +126,7 @@ static void program(struct cfi_chips *chips, uint64_t offset, const void *from, 
     else if (flash_bank_program(chips->contents, offset, from, len) != HV_OK)
         chips_finish(chips, SR_PROGRAM);
     else
-        chips_finish(chips, 0);
+        chips_begin(chips, SR_PROGRAM);
 }
 
 static void erase(struct cfi_chips *chips, uint64_t offset)
@@ -107,7 +136,7 @@ static void erase(struct cfi_chips *chips, uint64_t offset)
         return;
     }
     flash_bank_erase(chips->contents, offset);
-    chips_finish(chips, 0);
+    chips_begin(chips, SR_ERASE);
 }
 
 /* --- Writes: one function a mode --- */
@@ -233,7 +262,7 @@ static uint32_t read_word(struct cfi_chips *chips, uint64_t offset)
     if (chips->mode == CFI_QUERY)
         return BOTH((uint32_t)cfi_table_query(word));
     if (chips->mode != CFI_ID)
-        return BOTH((uint32_t)chips->status);
+        return BOTH(chips_status(chips));
     if ((word & 0xff) == WORD_OF_LOCK)
         return (*lock_word(chips, offset) & lock_bit(offset)) != 0 ? BOTH(UINT32_C(1)) : 0;
     return BOTH((uint32_t)cfi_table_id(word & 0xff));
@@ -273,7 +302,8 @@ static void write(struct cfi_chips *chips, uint64_t offset, uint64_t value, unsi
     for (unsigned done = 0; done < size; done += 4) {
         const struct cfi_write part = {offset + done, (uint32_t)(value >> (done * 8)),
                                        size < 4 ? size : 4};
-        writes[chips->mode](chips, &part);
+        if (!chips_are_busy(chips))
+            writes[chips->mode](chips, &part);
     }
 }
 

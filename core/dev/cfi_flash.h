@@ -3,7 +3,8 @@
  * Parallel flash of the Common Flash Interface (JESD68.01) with Intel's command set 0001
  * (28F256P30), as QEMU's virt has it: two banks of 64 MiB, each of two 16-bit chips side by side on
  * a 32-bit bus, in sectors of 256 KiB. Both chips take the command in the low byte of what is
- * written, wherever in the bank. Commands take no time.
+ * written, wherever in the bank. Commands take no time, but for a disk to keep what they do: until
+ * then SR.7 is clear, and writes are ignored.
  *
  * While a bank is in read array mode the guest sees its contents as memory, mapped read-only and
  * executable, a sector at a time as it comes by; the first command takes all of it away again.
@@ -49,6 +50,7 @@ struct cfi_chips {
     uint64_t base;               /* IPA */
     enum cfi_mode mode;
     uint8_t status;
+    uint8_t failed;     /* what SR will say if the disk cannot keep what is under way */
     bool mapped;        /* stage 2 may map pages of it */
     uint32_t left;      /* CFI_DATA: writes to come after the next one */
     bool buffer_placed; /* CFI_DATA: one has come, which said where */

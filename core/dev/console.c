@@ -119,7 +119,7 @@ static void tell_ports(struct console *console)
         port->notify = false;
         port->notifying++;
         spinlock_unlock(&console->lock);
-        pl011_poll(port->pl011);
+        port->poll(port->device);
         spinlock_lock(&console->lock);
         port->notifying--;
     }
@@ -217,12 +217,12 @@ void console_set_focus(struct console *console, struct console_port *port)
     take_focus(console, port);
 }
 
-void console_attach(struct console *console, struct console_port *port, struct pl011 *pl011)
+void console_attach_line(struct console *console, struct console_port *port, const char *name,
+                         void (*poll)(void *device), void *device)
 {
     bool wanted;
 
-    *port =
-        (struct console_port){.console = console, .pl011 = pl011, .name = pl011->vm->config->name};
+    *port = (struct console_port){.console = console, .poll = poll, .device = device, .name = name};
     spinlock_lock(&console->lock);
     list_insert_before(&console->ports, &port->node);
     wanted = console->wanted[0] != '\0' && strcmp(console->wanted, port->name) == 0;
@@ -234,6 +234,16 @@ void console_attach(struct console *console, struct console_port *port, struct p
         take_focus(console, port);
     else
         spinlock_unlock(&console->lock);
+}
+
+static void poll_pl011(void *device)
+{
+    pl011_poll(device);
+}
+
+void console_attach(struct console *console, struct console_port *port, struct pl011 *pl011)
+{
+    console_attach_line(console, port, pl011->vm->config->name, poll_pl011, pl011);
 }
 
 /* From `port`, which is still in the list, to the one after it. It comes back with the VM. */

@@ -39,14 +39,15 @@ enum console_input {
     CONSOLE_INPUT_COUNT
 };
 
-/* A VM's end of the console. Embedded in the UART's memory; guarded by console->lock. */
+/* A VM's end of the console. Embedded in its device's memory; guarded by console->lock. */
 struct console_port {
-    struct list_node node;   /* of console->ports, in the order of attachment */
-    struct console *console; /* NULL: not attached */
-    struct pl011 *pl011;
-    const char *name;   /* the VM's */
-    uint32_t notifying; /* how many are telling the PL011 of input: it must stay alive */
-    bool notify;        /* it has input that the PL011 was not told of */
+    struct list_node node;      /* of console->ports, in the order of attachment */
+    struct console *console;    /* NULL: not attached */
+    void (*poll)(void *device); /* tells the device that there is input */
+    void *device;
+    const char *name;   /* the VM's, or of one of its devices */
+    uint32_t notifying; /* how many are telling the device of input: it must stay alive */
+    bool notify;        /* it has input that the device was not told of */
     uint32_t rx_head;
     uint32_t rx_tail;
     uint32_t tx_head;
@@ -121,6 +122,10 @@ size_t console_guest_read(void *ctx, char *buf, size_t size);
  * focus enables the console's interrupt, to this pCPU. No lock of rank vgic or higher is held.
  */
 void console_attach(struct console *console, struct console_port *port, struct pl011 *pl011);
+/* The same for any other device, under `name`, at most VM_NAME_MAX - 1 bytes that live as long as
+ * the port. `poll` is called with no lock held but those below rank vgic, on any pCPU. */
+void console_attach_line(struct console *console, struct console_port *port, const char *name,
+                         void (*poll)(void *device), void *device);
 /*
  * The VM ends: shows what of its output is not shown yet, and gives the focus to the next port.
  * When it returns nobody uses the port or its PL011: it waits for those that tell it of input on

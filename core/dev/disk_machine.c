@@ -249,7 +249,7 @@ hv_err disk_machine_create(struct hv *hv, const struct disk_setup *setup, struct
         .ops = &machine_ops,
         .sectors = machine->info.sectors,
         .read_only = setup->read_only || machine->info.read_only,
-        .requests = VIRTIO_BLK_REQUESTS_MAX,
+        .requests = HAL_DISK_SLOTS,
     };
     err =
         page_pool_alloc(&hv->pool, &hv->account, page_pool_order(BUFFERS_SIZE), &machine->buffers);

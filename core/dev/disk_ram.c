@@ -7,30 +7,24 @@
 #include "base/bits.h"
 #include "base/check.h"
 #include "dev/disk.h"
+#include "dev/disk_tree.h"
 #include <string.h>
 
-#define LEVELS       3u
-#define INDEX_BITS   9u
-#define TABLE_SIZE   (1u << INDEX_BITS)
+#define RUN_PAGES    16u /* in one piece, if they lie next to each other in memory */
 #define CLEAR_PAGES  64u /* that are looked at in one go */
 #define PAGE_SECTORS (PAGE_SIZE / VIRTIO_BLK_SECTOR)
 
-_Static_assert(DISK_MAX_SIZE >> PAGE_SHIFT == UINT64_C(1) << (LEVELS * INDEX_BITS), "three levels");
-
-/* Entries: 0 for nothing, the address of the next table or of the disk's own page, or in the last
- * level: */
-#define ENTRY_ZERO UINT64_C(1) /* reads as zeroes, whatever the image has there */
+_Static_assert(DISK_MAX_SIZE >> PAGE_SHIFT == DISK_TREE_PAGES, "the tree reaches all of it");
 
 struct disk_ram {
     struct disk disk; /* first */
-    struct page_pool *pool;
-    struct page_account account;
+    struct disk_tree tree;
     const unsigned char *image;
     uint64_t image_pages; /* whole ones */
-    uint64_t root;        /* an entry: the first table's address, or 0 */
     struct blk_io io;     /* the one piece that there is */
     bool is_done;
-    unsigned char *mapped; /* the page in which io.buf is, if it is the disk's own */
+    unsigned char *mapped; /* own pages that are in use, of which io.buf is a part; NULL: none */
+    uint64_t mapped_len;
 };
 
 static const unsigned char zero_page[PAGE_SIZE];
@@ -40,141 +34,16 @@ static struct disk_ram *ram_of(struct blk_backend *backend)
     return (struct disk_ram *)(void *)backend;
 }
 
-static void *page_map(uint64_t entry)
-{
-    void *page = hal_phys_map(pa(entry), PAGE_SIZE);
-
-    HV_CHECK(page != NULL);
-    return page;
-}
-
-/* A zeroed page, in an entry that has none. */
-static hv_err entry_fill(struct disk_ram *ram, uint64_t *entry)
-{
-    pa_t page;
-    hv_err err = page_pool_alloc(ram->pool, &ram->account, 0, &page);
-
-    if (err == HV_OK)
-        *entry = page.v;
-    return err;
-}
-
-static void entry_free(struct disk_ram *ram, uint64_t *entry)
-{
-    if (*entry > ENTRY_ZERO)
-        page_pool_free(ram->pool, &ram->account, pa(*entry), 0);
-    *entry = 0;
-}
-
-/* --- The tree --- */
-
-static uint32_t index_at(uint64_t page, unsigned level)
-{
-    return (uint32_t)(page >> (level * INDEX_BITS)) % TABLE_SIZE;
-}
-
-/* Where a page's entry is: in the table of the last level, which is mapped until place_leave(). */
-struct place {
-    uint64_t *table; /* NULL: `entry` is the root */
-    uint64_t *entry;
-};
-
-static void place_leave(struct place *place)
-{
-    if (place->table != NULL)
-        hal_phys_unmap(place->table, PAGE_SIZE);
-}
-
-static void place_descend(struct place *place, uint32_t index)
-{
-    uint64_t *table = page_map(*place->entry);
-
-    place_leave(place);
-    *place = (struct place){table, &table[index]};
-}
-
-/* `make`: tables that are not there are made. HV_ERR_NOENT if they are not to be. */
-static hv_err find(struct disk_ram *ram, uint64_t page, bool make, struct place *place)
-{
-    *place = (struct place){NULL, &ram->root};
-    for (unsigned level = LEVELS; level-- > 0;) {
-        hv_err err = HV_OK;
-        if (*place->entry == 0)
-            err = make ? entry_fill(ram, place->entry) : HV_ERR_NOENT;
-        if (err != HV_OK) {
-            place_leave(place);
-            return err;
-        }
-        place_descend(place, index_at(page, level));
-    }
-    return HV_OK;
-}
-
 static uint64_t entry_of(struct disk_ram *ram, uint64_t page)
 {
-    struct place place;
+    struct disk_place place;
     uint64_t entry;
 
-    if (find(ram, page, false, &place) != HV_OK)
+    if (disk_tree_find(&ram->tree, page, false, &place) != HV_OK)
         return 0;
     entry = *place.entry;
-    place_leave(&place);
+    disk_place_leave(&place);
     return entry;
-}
-
-static bool table_is_empty(uint64_t entry)
-{
-    uint64_t *table = page_map(entry);
-    uint32_t i = 0;
-
-    while (i < TABLE_SIZE && table[i] == 0)
-        i++;
-    hal_phys_unmap(table, PAGE_SIZE);
-    return i == TABLE_SIZE;
-}
-
-/* Gives back those tables of the page that have nothing in them any more. */
-static void prune(struct disk_ram *ram, uint64_t page)
-{
-    struct place way[LEVELS]; /* the entry of each table that there is, from the root on */
-    unsigned depth = 0;
-
-    way[0] = (struct place){NULL, &ram->root};
-    while (*way[depth].entry != 0 && depth < LEVELS - 1) {
-        uint64_t *table = page_map(*way[depth].entry);
-        way[depth + 1] = (struct place){table, &table[index_at(page, LEVELS - 1 - depth)]};
-        depth++;
-    }
-    for (bool empty = true;; depth--) {
-        if (*way[depth].entry != 0) {
-            empty = empty && table_is_empty(*way[depth].entry);
-            if (empty)
-                entry_free(ram, way[depth].entry);
-        }
-        place_leave(&way[depth]);
-        if (depth == 0)
-            return;
-    }
-}
-
-/* How many pages from `page` on need no look, as they lie beyond the image and no table has them;
- * 0: this one does. */
-static uint64_t count_absent(struct disk_ram *ram, uint64_t page)
-{
-    struct place place = {NULL, &ram->root};
-    uint64_t count = 0;
-
-    if (page < ram->image_pages)
-        return 0;
-    for (unsigned level = LEVELS; level-- > 0 && count == 0;) {
-        uint64_t reach = UINT64_C(1) << ((level + 1) * INDEX_BITS);
-        if (*place.entry == 0)
-            count = reach - page % reach;
-        else
-            place_descend(&place, index_at(page, level));
-    }
-    place_leave(&place);
-    return count;
 }
 
 /* --- Reading and writing --- */
@@ -184,25 +53,46 @@ static bool is_of_image(const struct disk_ram *ram, uint64_t page, uint64_t entr
     return entry == 0 && page < ram->image_pages;
 }
 
-/* The disk's own page, made if it is not there; with what it had before unless `all` of it is to be
- * overwritten. */
-static hv_err page_own(struct disk_ram *ram, uint64_t page, bool all, unsigned char **out)
+/* The pages of so many entries that follow each other in memory, too: the first is an own one. Such
+ * pages are of one region of the pool, at whose beginning there is a page of no block, and all of
+ * which the HAL maps. */
+static void run_map(struct disk_ram *ram, const uint64_t *entry, uint64_t most)
 {
-    struct place place;
-    hv_err err = find(ram, page, true, &place);
+    uint64_t count = 1;
+
+    while (count < most && entry[count] == entry[0] + (count << PAGE_SHIFT))
+        count++;
+    ram->mapped_len = count << PAGE_SHIFT;
+    ram->mapped = hal_phys_map(pa(entry[0]), ram->mapped_len);
+    HV_CHECK(ram->mapped != NULL);
+}
+
+static void run_unmap(struct disk_ram *ram)
+{
+    if (ram->mapped != NULL)
+        hal_phys_unmap(ram->mapped, ram->mapped_len);
+    ram->mapped = NULL;
+}
+
+/* Maps the disk's own page, made if it is not there; with what it had before unless `all` of it is
+ * to be overwritten. And those behind it that are there, `most` in all. */
+static hv_err page_own(struct disk_ram *ram, uint64_t page, bool all, uint64_t most)
+{
+    struct disk_place place;
+    hv_err err = disk_tree_find(&ram->tree, page, true, &place);
     bool copy;
 
     if (err != HV_OK)
         return err;
     copy = is_of_image(ram, page, *place.entry) && !all;
-    if (*place.entry <= ENTRY_ZERO)
-        err = entry_fill(ram, place.entry);
+    if (*place.entry <= DISK_ENTRY_ZERO)
+        err = disk_entry_fill(&ram->tree, place.entry);
     if (err == HV_OK) {
-        *out = page_map(*place.entry);
+        run_map(ram, place.entry, most);
         if (copy)
-            memcpy(*out, ram->image + (page << PAGE_SHIFT), PAGE_SIZE);
+            memcpy(ram->mapped, ram->image + (page << PAGE_SHIFT), PAGE_SIZE);
     }
-    place_leave(&place);
+    disk_place_leave(&place);
     return err;
 }
 
@@ -210,7 +100,7 @@ static hv_err page_own(struct disk_ram *ram, uint64_t page, bool all, unsigned c
 
 static void page_blank(uint64_t entry)
 {
-    void *own = page_map(entry);
+    void *own = disk_page_map(entry);
 
     memset(own, 0, PAGE_SIZE);
     hal_phys_unmap(own, PAGE_SIZE);
@@ -220,25 +110,25 @@ static void page_blank(uint64_t entry)
 static hv_err page_clear(struct disk_ram *ram, uint64_t page, bool keep)
 {
     bool hides = page < ram->image_pages;
-    struct place place;
-    hv_err err = find(ram, page, hides, &place);
+    struct disk_place place;
+    hv_err err = disk_tree_find(&ram->tree, page, hides, &place);
 
     if (err != HV_OK)
         return err == HV_ERR_NOENT ? HV_OK : err;
-    if (*place.entry > ENTRY_ZERO && keep) {
+    if (*place.entry > DISK_ENTRY_ZERO && keep) {
         page_blank(*place.entry);
     } else {
-        entry_free(ram, place.entry);
-        *place.entry = hides ? ENTRY_ZERO : 0;
+        disk_entry_free(&ram->tree, place.entry);
+        *place.entry = hides ? DISK_ENTRY_ZERO : 0;
     }
-    place_leave(&place);
+    disk_place_leave(&place);
     return HV_OK;
 }
 
 /* A few whole pages, or as many as need no look. */
 static hv_err clear_pages(struct disk_ram *ram, uint64_t page, uint64_t *count, bool keep)
 {
-    uint64_t absent = count_absent(ram, page);
+    uint64_t absent = page < ram->image_pages ? 0 : disk_tree_absent(&ram->tree, page);
     uint64_t left = CLEAR_PAGES - page % CLEAR_PAGES;
     hv_err err = HV_OK;
 
@@ -249,7 +139,7 @@ static hv_err clear_pages(struct disk_ram *ram, uint64_t page, uint64_t *count, 
     *count = left < *count ? left : *count;
     for (uint64_t i = 0; err == HV_OK && i < *count; i++)
         err = page_clear(ram, page + i, keep);
-    prune(ram, page);
+    disk_tree_prune(&ram->tree, page);
     return err;
 }
 
@@ -258,16 +148,15 @@ static hv_err clear_part(struct disk_ram *ram, uint64_t sector, uint64_t len)
 {
     uint64_t page = sector / PAGE_SECTORS;
     uint64_t entry = entry_of(ram, page);
-    unsigned char *own;
     hv_err err;
 
-    if (entry <= ENTRY_ZERO && !is_of_image(ram, page, entry))
+    if (entry <= DISK_ENTRY_ZERO && !is_of_image(ram, page, entry))
         return HV_OK;
-    err = page_own(ram, page, false, &own);
+    err = page_own(ram, page, false, 1);
     if (err != HV_OK)
         return err;
-    memset(own + sector % PAGE_SECTORS * VIRTIO_BLK_SECTOR, 0, len);
-    hal_phys_unmap(own, PAGE_SIZE);
+    memset(ram->mapped + sector % PAGE_SECTORS * VIRTIO_BLK_SECTOR, 0, len);
+    run_unmap(ram);
     return HV_OK;
 }
 
@@ -288,45 +177,65 @@ static hv_err clear(struct disk_ram *ram, struct blk_io *io)
 
 /* --- blk_backend_ops --- */
 
-/* Memory with the bytes of one page, as the disk has it now, for reading. */
-static const unsigned char *content(struct disk_ram *ram, uint64_t page)
+/* Memory with the bytes of the page as the disk has it now, for reading, and of those behind it:
+ * *len bytes of at most `most` pages. */
+static const unsigned char *content(struct disk_ram *ram, uint64_t page, uint64_t most,
+                                    uint64_t *len)
 {
-    uint64_t entry = entry_of(ram, page);
+    struct disk_place place;
+    uint64_t entry = 0;
 
-    if (is_of_image(ram, page, entry))
-        return ram->image + (page << PAGE_SHIFT);
-    if (entry <= ENTRY_ZERO)
-        return zero_page;
-    ram->mapped = page_map(entry);
-    return ram->mapped;
+    *len = PAGE_SIZE;
+    if (disk_tree_find(&ram->tree, page, false, &place) == HV_OK) {
+        entry = *place.entry;
+        if (entry > DISK_ENTRY_ZERO)
+            run_map(ram, place.entry, most);
+        disk_place_leave(&place);
+    }
+    if (entry > DISK_ENTRY_ZERO) {
+        *len = ram->mapped_len;
+        return ram->mapped;
+    }
+    return is_of_image(ram, page, entry) ? ram->image + (page << PAGE_SHIFT) : zero_page;
+}
+
+/* READ and WRITE, of which io->len is what is wanted. */
+static hv_err transfer(struct disk_ram *ram, struct blk_io *io)
+{
+    uint64_t page = io->sector / PAGE_SECTORS;
+    uint64_t offset = io->sector % PAGE_SECTORS * VIRTIO_BLK_SECTOR;
+    uint64_t most = DISK_TABLE_SIZE - page % DISK_TABLE_SIZE;
+    uint64_t pages = (io->len < RUN_PAGES << PAGE_SHIFT)
+                         ? align_up(offset + io->len, PAGE_SIZE) >> PAGE_SHIFT
+                         : RUN_PAGES;
+    uint64_t len;
+
+    most = pages < most ? pages : most;
+    if (io->op == BLK_READ) {
+        /* Nobody writes to the buffer of a READ. */
+        io->buf = (void *)(uintptr_t)(content(ram, page, most, &len) + offset);
+    } else {
+        hv_err err = page_own(ram, page, offset == 0 && io->len >= PAGE_SIZE, most);
+        if (err != HV_OK)
+            return err;
+        io->buf = ram->mapped + offset;
+        len = ram->mapped_len;
+    }
+    if (len - offset < io->len)
+        io->len = len - offset;
+    return HV_OK;
 }
 
 static hv_err ram_begin(struct blk_backend *backend, enum blk_op op, uint64_t sector, uint64_t len,
                         struct blk_io **out)
 {
     struct disk_ram *ram = ram_of(backend);
-    struct blk_io *io = &ram->io;
-    uint64_t page = sector / PAGE_SECTORS;
-    uint64_t offset = sector % PAGE_SECTORS * VIRTIO_BLK_SECTOR;
-    uint64_t left = PAGE_SIZE - offset;
-    hv_err err;
 
-    *io = (struct blk_io){.op = op, .sector = sector, .len = len};
-    *out = io;
+    ram->io = (struct blk_io){.op = op, .sector = sector, .len = len};
+    *out = &ram->io;
     if (op == BLK_FLUSH)
         return HV_OK;
-    if (op != BLK_READ && op != BLK_WRITE)
-        return clear(ram, io);
-    io->len = left < len ? left : len;
-    if (op == BLK_READ) {
-        /* Nobody writes to the buffer of a READ. */
-        io->buf = (void *)(uintptr_t)(content(ram, page) + offset);
-        return HV_OK;
-    }
-    err = page_own(ram, page, io->len == PAGE_SIZE, &ram->mapped);
-    if (err == HV_OK)
-        io->buf = ram->mapped + offset;
-    return err;
+    return op == BLK_READ || op == BLK_WRITE ? transfer(ram, &ram->io) : clear(ram, &ram->io);
 }
 
 static void ram_submit(struct blk_backend *backend, struct blk_io *io)
@@ -349,9 +258,7 @@ static void ram_forget(struct blk_backend *backend)
 {
     struct disk_ram *ram = ram_of(backend);
 
-    if (ram->mapped != NULL)
-        hal_phys_unmap(ram->mapped, PAGE_SIZE);
-    ram->mapped = NULL;
+    run_unmap(ram);
     ram->is_done = false;
 }
 
@@ -371,37 +278,12 @@ static const struct blk_backend_ops ram_ops = {
 
 /* --- Life --- */
 
-/* A table and, by `each`, what its entries are. */
-static void table_free(struct disk_ram *ram, uint64_t *entry,
-                       void (*each)(struct disk_ram *ram, uint64_t *entry))
-{
-    uint64_t *table;
-
-    if (*entry <= ENTRY_ZERO)
-        return;
-    table = page_map(*entry);
-    for (uint32_t i = 0; i < TABLE_SIZE; i++)
-        each(ram, &table[i]);
-    hal_phys_unmap(table, PAGE_SIZE);
-    entry_free(ram, entry);
-}
-
-static void free_last(struct disk_ram *ram, uint64_t *entry)
-{
-    table_free(ram, entry, entry_free);
-}
-
-static void free_middle(struct disk_ram *ram, uint64_t *entry)
-{
-    table_free(ram, entry, free_last);
-}
-
 static void ram_destroy(struct hv *hv, struct disk *disk)
 {
     struct disk_ram *ram = ram_of(&disk->backend);
 
     (void)hv;
-    table_free(ram, &ram->root, free_middle);
+    disk_tree_free(&ram->tree);
 }
 
 /* The pages of a disk of this size, and its tables. */
@@ -410,8 +292,8 @@ static uint64_t pages_at_most(uint64_t size)
     uint64_t count = align_up(size, PAGE_SIZE) >> PAGE_SHIFT;
     uint64_t sum = count;
 
-    for (unsigned level = 0; level < LEVELS; level++) {
-        count = align_up(count, TABLE_SIZE) / TABLE_SIZE;
+    for (unsigned level = 0; level < DISK_TREE_LEVELS; level++) {
+        count = align_up(count, DISK_TABLE_SIZE) / DISK_TABLE_SIZE;
         sum += count;
     }
     return sum;
@@ -422,18 +304,17 @@ static uint64_t pages_at_most(uint64_t size)
 static hv_err take_image(struct disk_ram *ram, const struct vm_blob *image)
 {
     uint64_t tail = image->size % PAGE_SIZE;
-    unsigned char *own;
     hv_err err;
 
     ram->image = image->data;
     ram->image_pages = image->size >> PAGE_SHIFT;
     if (tail == 0)
         return HV_OK;
-    err = page_own(ram, ram->image_pages, true, &own);
+    err = page_own(ram, ram->image_pages, true, 1);
     if (err != HV_OK)
         return err;
-    memcpy(own, ram->image + (ram->image_pages << PAGE_SHIFT), tail);
-    hal_phys_unmap(own, PAGE_SIZE);
+    memcpy(ram->mapped, ram->image + (ram->image_pages << PAGE_SHIFT), tail);
+    run_unmap(ram);
     return HV_OK;
 }
 
@@ -458,8 +339,8 @@ hv_err disk_ram_create(struct hv *hv, const struct disk_setup *setup, struct dis
         return err;
     ram = ram_of(&(*out)->backend);
     ram->disk.destroy = ram_destroy;
-    ram->pool = &hv->pool;
-    ram->account.limit = setup->quota != 0 ? setup->quota >> PAGE_SHIFT : pages_at_most(size);
+    ram->tree.pool = &hv->pool;
+    ram->tree.account.limit = setup->quota != 0 ? setup->quota >> PAGE_SHIFT : pages_at_most(size);
     ram->disk.backend = (struct blk_backend){
         .ops = &ram_ops,
         .sectors = size / VIRTIO_BLK_SECTOR,
@@ -482,5 +363,5 @@ uint64_t disk_used(const struct disk *disk)
 {
     const struct disk_ram *ram = (const struct disk_ram *)(const void *)disk;
 
-    return disk_is_ram(disk) ? ram->account.used << PAGE_SHIFT : 0;
+    return disk_is_ram(disk) ? ram->tree.account.used << PAGE_SHIFT : 0;
 }

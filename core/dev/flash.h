@@ -6,14 +6,17 @@
 
 #include "dev/registry.h"
 
-#define FLASH_NR_PROPS 1u
+#define FLASH_NR_PROPS 2u
 
 /* What the bundle may say of it. */
 extern const struct dev_prop flash_props[FLASH_NR_PROPS];
 
+const char *flash_check(const struct dev_config *config);
+
 /*
  * A constructor of struct dev_class. What the flash holds is made in the VM's first life, from its
- * configuration's firmware and variables, and is found again in later ones: hv->flash[]. Flash of a
+ * configuration's firmware and variables, or from a disk of the machine's, and is found again in
+ * later ones: hv->flash[]. Flash of a
  * VM of whose configuration neither the node nor firmware is part is erased and write-protected.
  */
 HV_MUST_CHECK hv_err flash_create(struct vm *vm, const struct dev_instance *instance);

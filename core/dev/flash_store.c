@@ -93,6 +93,18 @@ static bool is_erased(const uint8_t *bytes, uint64_t len)
     return true;
 }
 
+/* Has the disk keep [offset, offset + len), which lies in one sector. */
+static void keep(struct flash_bank *bank, uint64_t offset, uint64_t len)
+{
+    uint64_t from = align_down(offset, HAL_DISK_SECTOR);
+    uint64_t end = align_up(offset + len, HAL_DISK_SECTOR);
+    pa_t pages = bank->sector[sector_of(offset)];
+
+    if (bank->on_disk)
+        flash_disk_write(&bank->disk, from, pa_add(pages, from & (FLASH_SECTOR_SIZE - 1)),
+                         end - from);
+}
+
 static hv_err sector_program(struct flash_bank *bank, uint64_t offset, const uint8_t *from,
                              uint64_t len)
 {
@@ -111,6 +123,7 @@ static hv_err sector_program(struct flash_bank *bank, uint64_t offset, const uin
         to[i] &= from[i];
     sector_close(bytes);
     sector_changed(bank, n);
+    keep(bank, offset, len);
     return HV_OK;
 }
 
@@ -119,6 +132,7 @@ hv_err flash_bank_program(struct flash_bank *bank, uint64_t offset, const void *
     const uint8_t *source = from;
 
     HV_CHECK(!range_exceeds(offset, len, FLASH_BANK_SIZE));
+    bank->disk.outcome = HV_OK;
     while (len > 0) {
         uint64_t part = sector_part(offset, len);
         hv_err err = sector_program(bank, offset, source, part);
@@ -136,12 +150,60 @@ void flash_bank_erase(struct flash_bank *bank, uint64_t offset)
     uint32_t n = sector_of(offset);
 
     HV_CHECK(n < FLASH_SECTORS);
+    bank->disk.outcome = HV_OK;
     if (!sector_is_there(bank, n))
         return;
     uint8_t *bytes = sector_open(bank, n);
     memset(bytes, ERASED, FLASH_SECTOR_SIZE);
     sector_close(bytes);
     sector_changed(bank, n);
+    keep(bank, n * FLASH_SECTOR_SIZE, FLASH_SECTOR_SIZE);
+}
+
+bool flash_bank_is_busy(struct flash_bank *bank, hv_err *err)
+{
+    bool busy = bank->on_disk && flash_disk_is_busy(&bank->disk);
+
+    *err = bank->on_disk ? bank->disk.outcome : HV_OK;
+    return busy;
+}
+
+/* One that is all ones on the disk is erased. */
+static hv_err sector_load(struct flash_bank *bank, uint32_t n)
+{
+    struct flash_store *store = bank->store;
+    hv_err err = sector_alloc(bank, n);
+
+    if (err != HV_OK)
+        return err;
+    err = flash_disk_read(&bank->disk, n * FLASH_SECTOR_SIZE, bank->sector[n], FLASH_SECTOR_SIZE);
+    if (err != HV_OK)
+        return err;
+    uint8_t *bytes = sector_open(bank, n);
+    bool erased = is_erased(bytes, FLASH_SECTOR_SIZE);
+    sector_close(bytes);
+    if (erased) {
+        page_pool_free(store->pool, &store->account, bank->sector[n], FLASH_SECTOR_ORDER);
+        bank->sector[n] = pa(0);
+    }
+    return HV_OK;
+}
+
+hv_err flash_bank_use_disk(struct flash_bank *bank, unsigned number)
+{
+    hv_err err = flash_disk_open(&bank->disk, number);
+
+    if (err != HV_OK)
+        return err;
+    uint64_t sectors = bank->disk.info.sectors / (FLASH_SECTOR_SIZE / HAL_DISK_SECTOR);
+    if (sectors == 0)
+        return HV_ERR_RANGE;
+    bank->on_disk = true;
+    uint32_t count = sectors < FLASH_SECTORS ? (uint32_t)sectors : FLASH_SECTORS;
+    bank->writable = bank->disk.info.read_only ? 0 : count;
+    for (uint32_t n = 0; n < count && err == HV_OK; n++)
+        err = sector_load(bank, n);
+    return err;
 }
 
 /* Guests run from it, and with their caches off. */
@@ -215,8 +277,10 @@ hv_err flash_store_create(struct page_pool *pool, struct page_account *owner,
     store->account.limit = FLASH_BANKS * FLASH_BANK_SIZE / PAGE_SIZE;
     store->owner = owner;
     store->block = block;
-    for (uint32_t i = 0; i < FLASH_BANKS; i++)
+    for (uint32_t i = 0; i < FLASH_BANKS; i++) {
         store->bank[i].store = store;
+        store->bank[i].writable = FLASH_SECTORS;
+    }
     err = fill(store, images);
     if (err == HV_OK)
         *out = store;

@@ -2,7 +2,8 @@
 /*
  * What the flash of a VM holds: two banks of sectors, each a block of pages once something was
  * programmed into it. A sector that never was is all ones and costs nothing. It outlives the VM's
- * resets: hv->flash[], by the VM's slot.
+ * resets: hv->flash[], by the VM's slot. The second bank may be on a disk of the machine's
+ * (dev/flash_disk.h), and then outlives the machine's, too.
  */
 #ifndef DEV_FLASH_STORE_H
 #define DEV_FLASH_STORE_H
@@ -10,6 +11,7 @@
 #include "abi/machine.h"
 #include "base/addr.h"
 #include "base/err.h"
+#include "dev/flash_disk.h"
 #include "mem/page_pool.h"
 #include "vm/config.h"
 #include <stdbool.h>
@@ -25,6 +27,9 @@ struct flash_bank {
     struct flash_store *store;
     pa_t sector[FLASH_SECTORS];            /* 0: erased */
     uint64_t unclean[FLASH_SECTORS / 64u]; /* bit n: caches may hold what memory does not */
+    uint32_t writable;                     /* sectors from the first on; the others never change */
+    bool on_disk;                          /* `disk` is its */
+    struct flash_disk disk;
 };
 
 struct flash_store {
@@ -44,7 +49,14 @@ struct flash_store {
 HV_MUST_CHECK hv_err flash_store_create(struct page_pool *pool, struct page_account *owner,
                                         const struct vm_blob images[FLASH_BANKS],
                                         struct flash_store **out);
-/* Gives all pages back. Nothing of it is mapped anywhere. */
+/*
+ * From now on the bank, which is erased, is what the machine's disk `number` holds; what lies
+ * behind its end is write-protected, as is all of a disk that is read-only. HV_ERR_NOENT: there is
+ * no such disk; HV_ERR_RANGE: it has no whole sector; HV_ERR_IO, HV_ERR_NOMEM: the store is good
+ * for nothing but to be destroyed.
+ */
+HV_MUST_CHECK hv_err flash_bank_use_disk(struct flash_bank *bank, unsigned number);
+/* Gives all pages back. Nothing of it is mapped anywhere, and no disk is busy. */
 void flash_store_destroy(struct flash_store *store);
 
 /* A bank's functions are for one pCPU at a time: its chips' lock. Ranges lie in the bank. */
@@ -53,6 +65,9 @@ void flash_bank_read(const struct flash_bank *bank, uint64_t offset, void *to, u
  * sector's pages are not to be had; sectors before it are programmed then. */
 HV_MUST_CHECK hv_err flash_bank_program(struct flash_bank *bank, uint64_t offset, const void *from,
                                         uint64_t len);
+/* True while a disk is at work on what was programmed or erased last: until then nothing else is.
+ * Once it is false, *err says how that ended. */
+bool flash_bank_is_busy(struct flash_bank *bank, hv_err *err);
 /* Makes the sector that holds `offset` all ones. It keeps its pages: somebody may be reading a
  * guest's memory through them (mem/guest_mem.h). */
 void flash_bank_erase(struct flash_bank *bank, uint64_t offset);

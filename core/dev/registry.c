@@ -3,7 +3,9 @@
 #include "abi/machine.h"
 #include "base/bits.h"
 #include "base/check.h"
+#include "dev/balloon_device.h"
 #include "dev/console.h"
+#include "dev/console_device.h"
 #include "dev/disk_device.h"
 #include "dev/flash.h"
 #include "dev/pl011.h"
@@ -11,6 +13,7 @@
 #include "dev/pl061.h"
 #include "dev/rng_device.h"
 #include "dev/switches.h"
+#include "dev/vsock_device.h"
 #include "hal/hal.h"
 #include "vm/hv.h"
 
@@ -140,6 +143,7 @@ static const struct dev_class classes[] = {
         .max = 1,
         .props = flash_props,
         .nr_props = FLASH_NR_PROPS,
+        .check = flash_check,
         .base = MACHINE_FLASH_BASE,
         .size = MACHINE_FLASH_SIZE,
         .name = "flash",
@@ -169,11 +173,38 @@ static const struct dev_class classes[] = {
         .create = net_create,
     },
     {
+        .bundle = "balloon",
+        .max = 1,
+        .props = balloon_props,
+        .nr_props = BALLOON_PROPS,
+        .virtio = true,
+        .name = "balloon",
+        .create = balloon_device_create,
+    },
+    {
+        .bundle = "console",
+        .max = 1,
+        .props = console_props,
+        .nr_props = CONSOLE_PROPS,
+        .virtio = true,
+        .name = "console",
+        .create = console_device_create,
+    },
+    {
         .bundle = "rng",
         .max = 1,
         .virtio = true,
         .name = "rng",
         .create = rng_device_create,
+    },
+    {
+        .bundle = "vsock",
+        .max = 1,
+        .props = vsock_props,
+        .nr_props = VSOCK_PROPS,
+        .virtio = true,
+        .name = "vsock",
+        .create = vsock_device_create,
     },
 };
 

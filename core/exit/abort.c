@@ -136,6 +136,26 @@ static bool abort_store_to_rom(struct vcpu *vcpu, const struct esr_abort *abort,
 }
 
 /*
+ * Memory that may have holes: true if the guest is to go on. What is mapped by now was on its way
+ * to a table of smaller entries, or another vCPU has touched it. Without a page to give the VM
+ * ends.
+ */
+static bool abort_fill(struct vcpu *vcpu, ipa_t at)
+{
+    struct vm *vm = vcpu->vm;
+    struct s2_mapping mapping;
+    hv_err err = s2_query(&vm->s2, at, &mapping);
+
+    if (err == HV_OK)
+        return true;
+    err = vm->s2.fill(&vm->s2, at);
+    if (err == HV_ERR_NOMEM || err == HV_ERR_QUOTA)
+        vm_end(vm, VM_CRASHED, "no memory for the page at 0x%llx: %s", (unsigned long long)at.v,
+               hv_err_str(err));
+    return err != HV_ERR_NOENT;
+}
+
+/*
  * What the VM's ROM has to do with it, if it has one: true if the guest is to go on. To a ROM cache
  * maintenance means nothing: what is mapped is clean. An access of the table walker is one for
  * reading, whatever for. Not inlined, and decodes anew: what devices get is not to pay for it.
@@ -146,8 +166,11 @@ static __attribute__((noinline)) bool abort_resolve(struct vcpu *vcpu, const str
     const struct vm_rom *rom = &vcpu->vm->rom;
     uint64_t at = esr_fault_ipa(exit->esr, exit->far, exit->hpfar) - rom->base;
     unsigned type = abort.fsc & ~3u;
+    bool absent = type == ESR_FSC_TRANSLATION && vcpu->vm->s2.fill != NULL;
     bool permission = type == ESR_FSC_PERMISSION && !abort.s1ptw && rom->size != 0;
 
+    if (absent && abort_fill(vcpu, ipa(at + rom->base)))
+        return true;
     if (!permission && (type != ESR_FSC_TRANSLATION || at >= rom->size))
         return false;
     if (abort.cm && !abort.s1ptw) {

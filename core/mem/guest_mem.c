@@ -18,6 +18,11 @@ static __attribute__((noinline)) hv_err window_move(struct guest_window *window,
     uint64_t changes = atomic_load_explicit(&s2->changes, memory_order_acquire);
     hv_err err = s2_query(s2, at, &mapping);
 
+    if (err == HV_ERR_NOENT && s2->fill != NULL) {
+        err = s2->fill(s2, at);
+        if (err == HV_OK)
+            err = s2_query(s2, at, &mapping);
+    }
     if (err != HV_OK)
         return err;
     if (mapping.type != S2_MEM_NORMAL || (mapping.prot & prot) != prot)

@@ -285,6 +285,41 @@ void page_pool_give(struct page_pool *pool, struct page_account *account, pa_t b
     spinlock_unlock(&pool->lock);
 }
 
+/* The block in use that has the page `pfn`, as its index; *order is then its. */
+static uint64_t block_find(const struct page_region *region, uint64_t pfn, unsigned *order)
+{
+    for (; *order <= PAGE_POOL_MAX_ORDER; ++*order) {
+        uint64_t start = align_down(pfn, UINT64_C(1) << *order);
+        if (start < region->first_pfn)
+            break;
+        const struct page_frame *frame = &region->frames[start - region->first_pfn];
+        if (frame->state == FRAME_USED && frame->order == *order)
+            return start - region->first_pfn;
+    }
+    return UINT64_MAX;
+}
+
+void page_pool_split(struct page_pool *pool, pa_t at, unsigned order)
+{
+    uint64_t pfn = at.v >> PAGE_SHIFT;
+    unsigned found = order;
+
+    HV_CHECK(order <= PAGE_POOL_MAX_ORDER && is_aligned(at.v, PAGE_SIZE << order));
+    spinlock_lock(&pool->lock);
+    struct page_region *region = region_of(pool, pfn);
+    HV_CHECK(region != NULL);
+    uint64_t block = block_find(region, pfn, &found);
+    HV_CHECK(block != UINT64_MAX);
+    while (found > order) {
+        uint64_t half = block + (UINT64_C(1) << --found);
+        frame_set(&region->frames[block], FRAME_USED, found);
+        frame_set(&region->frames[half], FRAME_USED, found);
+        if (pfn - region->first_pfn >= half)
+            block = half;
+    }
+    spinlock_unlock(&pool->lock);
+}
+
 void page_pool_free(struct page_pool *pool, struct page_account *account, pa_t block,
                     unsigned order)
 {

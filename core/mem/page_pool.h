@@ -97,6 +97,13 @@ void page_pool_scrub(struct page_pool *pool, pa_t at, uint64_t len);
 void page_pool_give(struct page_pool *pool, struct page_account *account, pa_t block,
                     unsigned order);
 
+/*
+ * The 2^order pages at `at`, which lie in a larger block that the caller has taken, are a block of
+ * their own from now on, and what is left of the other one is blocks, too: all of them the
+ * caller's, to be given back one by one. Takes the pool's lock.
+ */
+void page_pool_split(struct page_pool *pool, pa_t at, unsigned order);
+
 /* Makes the nth allocation from now on fail with HV_ERR_NOMEM, once. 0 turns it off. For tests. */
 void page_pool_fail_nth(struct page_pool *pool, uint64_t n);
 

@@ -38,6 +38,9 @@ struct s2 {
     _Atomic uint64_t changes;
     _Atomic uint64_t vmid; /* bits [15:0]; above them who gave it keeps its age (mem/vmid.h) */
     uint64_t table_pages;  /* below the root */
+    /* Maps the page at `at`, which was not mapped, if there can be one: HV_ERR_NOENT otherwise, or
+     * what keeps it from being there. No lock of rank s2 or above is held. NULL: there is none. */
+    hv_err (*fill)(struct s2 *s2, ipa_t at);
 };
 
 /* What an IPA maps to. `size` is what the entry covers: 4 KiB, 2 MiB or 1 GiB; ipa and pa are its

@@ -14,13 +14,14 @@ struct control {
     uint32_t slot; /* of the VM that was named */
     uint32_t cpu;  /* the pCPU that was named */
     struct vm *vm; /* the VM of `slot`, NULL if it is not made */
+    uint32_t mib;  /* TAKES_MEMORY: the number, UINT32_MAX: none was said */
 };
 
-enum control_argument { TAKES_NOTHING, TAKES_SLOT, TAKES_VM, TAKES_CPU };
+enum control_argument { TAKES_NOTHING, TAKES_SLOT, TAKES_VM, TAKES_MEMORY, TAKES_CPU };
 
 struct control_row {
     const char *name;
-    enum control_argument takes; /* TAKES_VM: one that is made */
+    enum control_argument takes; /* TAKES_VM, TAKES_MEMORY: one that is made */
     const char *help;
     void (*execute)(struct control *control);
 };
@@ -142,6 +143,27 @@ static void do_destroy(struct control *control)
         say_result(control, HV_OK, "destroyed");
 }
 
+/* The number is what the VM is to keep. */
+static void do_balloon(struct control *control)
+{
+    const struct vm_balloon *balloon = &control->vm->balloon;
+    uint64_t memory = control->vm->config->memory >> PAGE_SHIFT;
+    uint64_t keeps = (uint64_t)control->mib << (20 - PAGE_SHIFT);
+    struct vm_balloon_state state;
+
+    if (balloon->set == NULL) {
+        say(control, "%s: has no balloon", name_of(control));
+        return;
+    }
+    if (control->mib != UINT32_MAX)
+        balloon->set(balloon->dev, keeps < memory ? memory - keeps : 0);
+    balloon->get(balloon->dev, &state);
+    say(control, "%s: %llu of %llu KiB are taken, %llu asked for; it says %llu KiB, %llu free",
+        name_of(control), (unsigned long long)(state.taken << 2), (unsigned long long)(memory << 2),
+        (unsigned long long)(state.target << 2), (unsigned long long)(state.total >> 10),
+        (unsigned long long)(state.free >> 10));
+}
+
 /* --- CPUs --- */
 
 static void do_cpus(struct control *control)
@@ -227,6 +249,7 @@ static const struct control_row control_rows[] = {
     {"reset", TAKES_VM, "ends a VM, and starts it again", do_reset},
     {"pause", TAKES_VM, "lets a VM rest", do_pause},
     {"resume", TAKES_VM, "lets it run on", do_resume},
+    {"balloon", TAKES_MEMORY, "how much memory a VM is to keep, and has", do_balloon},
     {"destroy", TAKES_SLOT, "ends a VM for good", do_destroy},
     {"cpus", TAKES_NOTHING, "the CPUs", do_cpus},
     {"net", TAKES_NOTHING, "the switches: their ports, and what went through them", do_net},
@@ -234,13 +257,16 @@ static const struct control_row control_rows[] = {
     {"offline", TAKES_CPU, "turns a CPU off; its vCPUs run elsewhere", do_offline},
 };
 
-static const char *const argument_names[] = {
-    [TAKES_NOTHING] = "", [TAKES_SLOT] = "VM", [TAKES_VM] = "VM", [TAKES_CPU] = "CPU"};
+static const char *const argument_names[] = {[TAKES_NOTHING] = "",
+                                             [TAKES_SLOT] = "VM",
+                                             [TAKES_VM] = "VM",
+                                             [TAKES_MEMORY] = "VM MiB",
+                                             [TAKES_CPU] = "CPU"};
 
 static void do_help(struct control *control)
 {
     for (size_t i = 0; i < ARRAY_LEN(control_rows); i++)
-        say(control, "%-8s%-4s  %s", control_rows[i].name, argument_names[control_rows[i].takes],
+        say(control, "%-8s%-6s  %s", control_rows[i].name, argument_names[control_rows[i].takes],
             control_rows[i].help);
     say(control, "VM: a name or a number of the list");
 }
@@ -290,6 +316,16 @@ static bool find_vm(struct control *control, const char *word)
     return true;
 }
 
+/* May be left out. */
+static bool read_memory(struct control *control, const char *word)
+{
+    control->mib = UINT32_MAX;
+    if (*word == '\0' || read_number(word, UINT32_MAX / 10, &control->mib))
+        return true;
+    say(control, "balloon: %s is no number of MiB", word);
+    return false;
+}
+
 static bool read_argument(struct control *control, const struct control_row *row, char **line)
 {
     const char *word = next_word(line);
@@ -304,7 +340,7 @@ static bool read_argument(struct control *control, const struct control_row *row
             say(control, "%s: which VM? Say its name or number; `list` shows them", row->name);
             return false;
         }
-        if (row->takes == TAKES_VM && control->vm == NULL) {
+        if (row->takes != TAKES_SLOT && control->vm == NULL) {
             say(control, "%s: is off", name_of(control));
             return false;
         }
@@ -312,6 +348,8 @@ static bool read_argument(struct control *control, const struct control_row *row
         say(control, "%s takes no argument", row->name);
         return false;
     }
+    if (row->takes == TAKES_MEMORY && !read_memory(control, next_word(line)))
+        return false;
     if (*next_word(line) != '\0') {
         say(control, "%s: too many words", row->name);
         return false;

@@ -16,6 +16,8 @@
 #include "hal/hal.h"
 #include "role/manager.h"
 #include "role/ram.h"
+#include "virtio/console.h"
+#include "virtio/vsock.h"
 #include "vm/hv.h"
 #include <string.h>
 
@@ -27,6 +29,8 @@ struct nshyp {
     struct hv hv;
     struct console console;
     struct disks disks;
+    struct virtio_console_hub consoles;
+    struct virtio_vsock_hub vsocks;
     struct switches switches;
     struct hv_config config;
     struct manager manager;
@@ -187,6 +191,10 @@ _Noreturn void core_main(const struct hal_boot *boot)
     disks_init(&self->disks, hv);
     disks_add_all(&self->disks, &self->config);
     hv->disks = &self->disks;
+    virtio_console_hub_init(&self->consoles);
+    hv->consoles = &self->consoles;
+    virtio_vsock_hub_init(&self->vsocks);
+    hv->vsocks = &self->vsocks;
     switches_init(&self->switches, hv);
     switches_add_all(&self->switches, &self->config);
     hv->switches = &self->switches;

@@ -296,12 +296,10 @@ static bool step(struct virtio_blk *blk, uint64_t *cost)
 {
     if (collect(blk, cost))
         return true;
-    if (blk->current != NULL)
-        return issue(blk, cost);
-    if (take_request(blk, cost))
+    if (blk->current != NULL ? issue(blk, cost) : take_request(blk, cost))
         return true;
-    /* With a full table the driver need not say that there is more. */
-    if (blk->nr_used == blk->backend->requests)
+    /* While the backend, or the table, is full the driver need not say that there is more. */
+    if (blk->current != NULL || blk->nr_used == blk->backend->requests)
         return virtio_set_notify(&blk->dev, 0, false);
     return blk->queue.quiet && virtio_set_notify(&blk->dev, 0, true);
 }
@@ -364,6 +362,11 @@ static uint64_t withheld(const struct blk_backend *backend)
         features |= VIRTIO_BLK_F_DISCARD | VIRTIO_BLK_F_WRITE_ZEROES;
     return features;
 }
+
+_Static_assert(sizeof(struct virtio_blk) +
+                       VIRTIO_BLK_REQUESTS_MAX * sizeof(struct virtio_blk_request) <=
+                   KIB(16),
+               "it fits");
 
 uint64_t virtio_blk_size(const struct blk_backend *backend)
 {

@@ -73,7 +73,7 @@ struct blk_backend {
 
 /* --- The device --- */
 
-#define VIRTIO_BLK_REQUESTS_MAX 12u /* the device fits into 32 KiB then */
+#define VIRTIO_BLK_REQUESTS_MAX 7u /* the device fits into 16 KiB then */
 
 struct virtio_blk_request {
     bool used;

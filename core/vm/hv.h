@@ -18,11 +18,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-struct console;      /* dev/console.h */
-struct dev_registry; /* dev/registry.h */
-struct flash_store;  /* dev/flash_store.h */
-struct disks;        /* dev/disk.h */
-struct switches;     /* dev/switches.h */
+struct console;            /* dev/console.h */
+struct dev_registry;       /* dev/registry.h */
+struct flash_store;        /* dev/flash_store.h */
+struct virtio_console_hub; /* virtio/console.h */
+struct virtio_vsock_hub;   /* virtio/vsock.h */
+struct disks;              /* dev/disk.h */
+struct switches;           /* dev/switches.h */
 
 /* A physical CPU. */
 struct pcpu {
@@ -58,6 +60,8 @@ struct hv {
     uint64_t wall_base;   /* seconds since 1970 when the counter was 0; 0: nobody knows */
     struct random random; /* seeds for guests: the manager's */
     struct console *console;
+    struct virtio_console_hub *consoles;   /* what connects the VMs' virtio consoles */
+    struct virtio_vsock_hub *vsocks;       /* what connects their sockets */
     struct disks *disks;                   /* NULL: there are none */
     struct switches *switches;             /* NULL: there are none */
     const struct dev_registry *devices;    /* that a VM can have */

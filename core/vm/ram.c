@@ -127,12 +127,14 @@ hv_err vm_ram_alloc(struct vm *vm, uint64_t size)
     return HV_OK;
 }
 
+/* The blocks of a VM with holes are not what they were: vm_ram_empty() has given them back. */
 void vm_ram_free(struct vm *vm)
 {
     while (vm->ram != NULL) {
         struct ram_page *record = vm->ram;
         pa_t self = record->self;
-        for (uint64_t i = 0; i < record->count; i++) {
+        uint64_t count = vm->s2.fill == NULL ? record->count : 0;
+        for (uint64_t i = 0; i < count; i++) {
             pa_t block = record->block[i].base;
             unsigned order = (unsigned)record->block[i].order;
             in_pieces(vm, block, order, scrub);
@@ -141,5 +143,96 @@ void vm_ram_free(struct vm *vm)
         vm->ram = record->next;
         hal_phys_unmap(record, PAGE_SIZE);
         page_pool_free(&vm->hv->pool, &vm->account, self, 0);
+    }
+}
+
+/* --- Memory that comes and goes --- */
+
+void vm_ram_allow_holes(struct vm *vm)
+{
+    vm->s2.fill = vm_ram_fill;
+}
+
+static bool is_ram(const struct vm *vm, ipa_t at, uint64_t len)
+{
+    return at.v >= MACHINE_RAM_BASE &&
+           !range_exceeds(at.v - MACHINE_RAM_BASE, len, vm->config->memory);
+}
+
+/* Nobody else unmaps memory: what is seen here stays until s2_unmap(). */
+hv_err vm_ram_take(struct vm *vm, ipa_t at, uint64_t len, pa_t *pa, uint64_t *taken)
+{
+    struct s2_mapping mapping;
+
+    if (!is_ram(vm, at, len))
+        return HV_ERR_RANGE;
+    hv_err err = s2_query(&vm->s2, at, &mapping);
+    if (err != HV_OK)
+        return err;
+    uint64_t offset = at.v - mapping.ipa.v;
+    *pa = pa_add(mapping.pa, offset);
+    *taken = mapping.size - offset < len ? mapping.size - offset : len;
+    return s2_unmap(&vm->s2, at, *taken);
+}
+
+/* In the largest blocks that it is made of. */
+static void give(struct vm *vm, pa_t pa, uint64_t len)
+{
+    while (len > 0) {
+        unsigned order = ram_fit_order(len, PAGE_POOL_MAX_ORDER);
+        while (!is_aligned(pa.v, PAGE_SIZE << order))
+            order--;
+        page_pool_split(&vm->hv->pool, pa, order);
+        page_pool_give(&vm->hv->pool, &vm->account, pa, order);
+        pa = pa_add(pa, PAGE_SIZE << order);
+        len -= PAGE_SIZE << order;
+    }
+}
+
+void vm_ram_release(struct vm *vm, pa_t pa, uint64_t len)
+{
+    page_pool_scrub(&vm->hv->pool, pa, len);
+    give(vm, pa, len);
+}
+
+hv_err vm_ram_fill(struct s2 *s2, ipa_t at)
+{
+    struct vm *vm = list_entry(s2, struct vm, s2);
+    struct page_pool *pool = &vm->hv->pool;
+    ipa_t page = ipa(align_down(at.v, PAGE_SIZE));
+    pa_t block;
+
+    if (!is_ram(vm, page, PAGE_SIZE))
+        return HV_ERR_NOENT;
+    hv_err err = page_pool_alloc(pool, &vm->account, 0, &block);
+    if (err != HV_OK)
+        return err;
+    void *ptr = hal_phys_map(block, PAGE_SIZE);
+    HV_CHECK(ptr != NULL);
+    hal_cache_op(ptr, PAGE_SIZE, HAL_CACHE_CLEAN_INV);
+    hal_phys_unmap(ptr, PAGE_SIZE);
+    err = s2_map(s2, page, block, PAGE_SIZE, S2_RWX, S2_MEM_NORMAL);
+    if (err != HV_OK)
+        page_pool_free(pool, &vm->account, block, 0);
+    /* Another vCPU, or a device, was quicker. */
+    return err == HV_ERR_EXIST ? HV_OK : err;
+}
+
+void vm_ram_empty(struct vm *vm)
+{
+    uint64_t end = MACHINE_RAM_BASE + vm->config->memory;
+    struct s2_mapping mapping;
+
+    for (uint64_t at = MACHINE_RAM_BASE; at < end; at += mapping.size) {
+        mapping.size = PAGE_SIZE;
+        if (s2_query(&vm->s2, ipa(at), &mapping) != HV_OK) {
+            hv_worked(vm->hv, PAGE_SIZE);
+            continue;
+        }
+        for (uint64_t done = 0; done < mapping.size; done += HV_PIECE) {
+            uint64_t len = mapping.size < HV_PIECE ? mapping.size : HV_PIECE;
+            vm_ram_release(vm, pa_add(mapping.pa, done), len);
+            hv_worked(vm->hv, len);
+        }
     }
 }

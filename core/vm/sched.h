@@ -67,6 +67,14 @@ void sched_unload(struct pcpu *pcpu);
  * what it did before the call (a timer's `expired`, an interrupt of the console). No lock is held.
  */
 void sched_quiesce(struct hv *hv);
+/* The same for who does other things meanwhile. */
+struct sched_grace {
+    uint64_t waits; /* bit n: pCPU n has not passed yet */
+    uint64_t passes[PLATFORM_MAX_CPUS];
+};
+void sched_grace_begin(struct hv *hv, struct sched_grace *grace);
+/* True once all have passed; from then on it stays so. Any pCPU, one at a time. */
+bool sched_grace_is_over(struct hv *hv, struct sched_grace *grace);
 /* As if this pCPU passed through sched_next(): it waits for another one in the middle of an exit of
  * its current vCPU, and uses nothing meanwhile but that and what belongs to its VM for life. */
 static inline void sched_pass(struct hv *hv)

@@ -81,6 +81,33 @@ hv_err sched_offline(struct pcpu *pcpu)
 
 /* --- All of them --- */
 
+void sched_grace_begin(struct hv *hv, struct sched_grace *grace)
+{
+    unsigned self = hal_cpu_self();
+
+    grace->waits = atomic_load(&hv->online) & ~BIT(self);
+    for (uint32_t cpu = 0; cpu < hv->platform.nr_cpus; cpu++) {
+        if ((grace->waits & BIT(cpu)) == 0)
+            continue;
+        grace->passes[cpu] = atomic_load_explicit(&hv->pcpu[cpu].passes, memory_order_acquire);
+        /* One that is still on its way has done nothing yet. */
+        if (grace->passes[cpu] == 0)
+            grace->waits &= ~BIT(cpu);
+        else
+            hal_cpu_kick(cpu);
+    }
+}
+
+bool sched_grace_is_over(struct hv *hv, struct sched_grace *grace)
+{
+    grace->waits &= atomic_load(&hv->online);
+    for (uint32_t cpu = 0; cpu < hv->platform.nr_cpus; cpu++)
+        if ((grace->waits & BIT(cpu)) != 0 &&
+            atomic_load_explicit(&hv->pcpu[cpu].passes, memory_order_acquire) != grace->passes[cpu])
+            grace->waits &= ~BIT(cpu);
+    return grace->waits == 0;
+}
+
 void sched_quiesce(struct hv *hv)
 {
     unsigned self = hal_cpu_self();

@@ -293,6 +293,8 @@ void vm_destroy(struct vm *vm)
         device->destroy(vm, device->dev);
     }
     vgic_destroy(&vm->vgic);
+    if (vm->s2.fill != NULL)
+        vm_ram_empty(vm);
     s2_destroy(&vm->s2);
     vmid_release(&vm->hv->vmids, &vm->s2);
     vm_ram_free(vm);

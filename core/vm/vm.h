@@ -62,6 +62,18 @@ struct vm_button {
     void *dev;
 };
 
+/* The balloon: takes memory from the VM as far as its driver gives it. Called by the manager. */
+struct vm_balloon_state {
+    uint64_t target, taken; /* pages; `taken` as the driver says */
+    uint64_t total, free;   /* bytes, as the guest said when it was asked last; 0: it has not */
+};
+struct vm_balloon {
+    void (*set)(void *dev, uint64_t pages); /* how many it is to take. NULL: the VM has none. */
+    /* How it is, and asks the guest for new statistics. */
+    void (*get)(void *dev, struct vm_balloon_state *out);
+    void *dev;
+};
+
 struct vm {
     struct hv *hv;
     const struct vm_config *config;
@@ -88,6 +100,7 @@ struct vm {
     _Atomic uint64_t work;         /* bit n: device[n] is to be served */
     _Atomic uint32_t work_next;    /* whose turn it is: those from here on go first */
     struct vm_button power_button; /* belongs to one of device[] */
+    struct vm_balloon balloon;     /* the same */
     uint32_t nr_devices;
     struct vm_device device[VM_MAX_DEVICES];
 };

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT OR Apache-2.0
-"""EDK2 as a guest, in the VM's flash: its shell, what it says of itself, and a variable that survives a reset."""
+"""EDK2 as a guest, in the VM's flash: its shell, and a variable that survives a reset; with --disk in the simulator one
+that survives the machine, on a disk of it."""
 import argparse
 import pathlib
 import sys
@@ -12,13 +13,14 @@ from machine import Machine, qemu_command, to_text  # noqa: E402
 
 EDK2 = halcyon.EDK2
 PROMPT = r"Shell> "
-TIMEOUT = 60
+TIMEOUT = 200
 MEMORY_MIB = 256
 VARIABLE = "-guid 97e7a1b4-5b5c-4b4e-9d0b-6f1c1f0c5a11"
 
 
 def reach_shell(machine):
-    """The shell counts down from 5 before it looks for startup.nsh, which there is not; a key ends that."""
+    """The shell counts down from 5, spinning, before it looks for startup.nsh, which there is not; a key ends that after
+    a second of the guest's, which takes longer in the simulator."""
     machine.expect(r"UEFI firmware \(version", TIMEOUT)
     machine.expect(r"UEFI Interactive Shell v2\.", TIMEOUT)
     machine.expect(r"Press .*ESC.* in 5 seconds", TIMEOUT)
@@ -48,12 +50,55 @@ def bare_command(directory):
     return words
 
 
+DISK_TREE = """/dts-v1/;
+/ {{
+    compatible = "halcyon,bundle";
+    vms {{
+        edk2 {{
+            compatible = "halcyon,vm";
+            memory-size = /bits/ 64 <{memory:#x}>;
+            firmware = /incbin/("{firmware}");
+            flash {{ compatible = "halcyon,flash"; machine = <0>; }};
+        }};
+    }};
+}};
+"""
+
+
+def set_variable(machine):
+    command(machine, f"setvar halcyon {VARIABLE}", "Unable to get")
+    command(machine, f"setvar halcyon {VARIABLE} -nv -bs =12345678")
+    command(machine, f"setvar halcyon {VARIABLE}", "12 34 56 78")
+
+
+def over_power_cycle():
+    """The simulator is killed once the shell has its prompt back."""
+    with halcyon.scratch() as directory:
+        disk = directory / "variables"
+        with open(disk, "wb") as file:
+            file.truncate(1 << 20)
+        source = DISK_TREE.format(memory=MEMORY_MIB << 20, firmware=EDK2)
+        bundle = halcyon.compile_dts(directory / "bundle.dtb", source)
+        words = halcyon.halcyon_command("sim", bundle, vm_mib=MEMORY_MIB, typed=True, options=("--disk", disk))
+        with Machine(words) as machine:
+            reach_shell(machine)
+            set_variable(machine)
+            machine.kill()
+        with Machine(words) as machine:
+            reach_shell(machine)
+            command(machine, f"setvar halcyon {VARIABLE}", "12 34 56 78")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--bare", action="store_true", help="on QEMU without the hypervisor, to try the test itself")
     halcyon.add_machine_option(parser)
+    parser.add_argument("--disk", action="store_true", help="variables on a disk, over the end of the machine")
     options = parser.parse_args()
     halcyon.require(EDK2)
+    if options.disk:
+        over_power_cycle()
+        return
     with halcyon.scratch() as directory:
         if options.bare:
             words = bare_command(directory)
@@ -63,9 +108,7 @@ def main():
         with Machine(words) as machine:
             reach_shell(machine)
             command(machine, "ver", r"UEFI Interactive Shell v2\.")
-            command(machine, f"setvar halcyon {VARIABLE}", "Variable was not found|Unable to get|[Nn]ot [Ff]ound")
-            command(machine, f"setvar halcyon {VARIABLE} -nv -bs =12345678")
-            command(machine, f"setvar halcyon {VARIABLE}", "12 34 56 78")
+            set_variable(machine)
             machine.send("reset\r")
             reach_shell(machine)
             command(machine, f"setvar halcyon {VARIABLE}", "12 34 56 78")

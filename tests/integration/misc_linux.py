@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 """Linux with the smaller virtio devices.
 
-rng: /dev/hwrng gives random bytes, no two pieces of them alike.
+rng: /dev/hwrng gives random bytes, no two pieces of them alike. balloon: memory goes and comes at the console's command.
+reporting: memory that the guest does not use is free for others. console: hvc0, and ports between two VMs.
 """
 import base64
 import pathlib
@@ -66,8 +67,103 @@ def test_rng(machine):
     check(re.search(r"^first [0-9a-f]{16}$", console, re.MULTILINE), f"no first word:\n{halcyon.tail(console)}")
 
 
-BOTH = {"rng": test_rng}
-CASES = {"qemu": BOTH, "sim": BOTH}
+# A file in memory has a known checksum before and after; the memory of the VM goes to 96 MiB and back in between.
+BALLOON = """
+dd if=/dev/urandom of=/tmp/file bs=64k count=256 2>/dev/null
+sum=$(md5sum </tmp/file)
+free_kib() { sed -n 's/^MemFree: *\\([0-9]*\\) kB/\\1/p' /proc/meminfo; }
+before=$(free_kib)
+echo "ready to ""give"
+i=0; while [ $(free_kib) -gt $((before - 60000)) ] && [ $i -lt 300 ]; do sleep 0.1; i=$((i + 1)); done
+echo "low $(free_kib)"
+echo "ready to ""take"
+i=0; while [ $(free_kib) -lt $((before - 2000)) ] && [ $i -lt 300 ]; do sleep 0.1; i=$((i + 1)); done
+echo "high $(free_kib) of $before"
+dd if=/dev/zero of=/tmp/zeroes bs=1M count=60 2>/dev/null
+[ "$(md5sum </tmp/file)" = "$sum" ] && echo "the file is as it was"
+echo "zeroes $(tr -d '\\0' </tmp/zeroes | wc -c)"
+echo "ready to ""end"
+sleep 0.5
+"""
+BALLOON_COMMANDS = [("ready to give", "list"), ("are free", "balloon linux 96"), ("ready to take", "list"),
+                    ("are free", "balloon linux"), ("it says", "balloon linux 1000"), ("ready to end", "list")]
+
+
+def test_balloon(machine):
+    """What the balloon takes is free for others, and what comes back is sound."""
+    options = [word for text, command in BALLOON_COMMANDS for word in ("--control-on", text, "--control", command)]
+    console = run_vms(machine, ("linux", 'balloon { compatible = "halcyon,balloon"; };', BALLOON), options=options)
+    check("\nthe file is as it was\n" in console and "\nzeroes 0\n" in console, f"memory is not as it should be:\n{halcyon.tail(console)}")
+    low, high, before = map(int, re.search(r"^low (\d+)\n[^\0]*^high (\d+) of (\d+)$", console, re.MULTILINE).groups())
+    check(low <= before - 60000 and high >= before - 2000, f"{before} KiB free, then {low}, then {high}")
+    free = [int(size) for size in re.findall(r"^(\d+) KiB of memory are free$", console, re.MULTILINE)]
+    check(len(free) == 3, f"not three answers:\n{halcyon.tail(console)}")
+    check(free[1] - free[0] >= 90000, f"{free[1] - free[0]} KiB came back to the hypervisor")
+    check(free[1] - free[2] >= 58000, f"{free[1] - free[2]} KiB went to the guest again")
+    taken = re.findall(r"^linux: (\d+) of 196608 KiB are taken, (\d+) asked for; it says (\d+) KiB, (\d+) free$", console, re.MULTILINE)
+    check(taken[1][:2] == ("98304", "98304") and taken[2][1] == "0", f"the answers: {taken}")
+    check(100000 < int(taken[1][2]) < 196608, f"no statistics: {taken}")
+
+
+REPORTING = """
+dd if=/dev/urandom of=/tmp/file bs=64k count=256 2>/dev/null
+sum=$(md5sum </tmp/file)
+echo "ready to ""report"
+sleep 10
+echo "ready to ""count"
+dd if=/dev/zero of=/tmp/zeroes bs=1M count=60 2>/dev/null
+[ "$(md5sum </tmp/file)" = "$sum" ] && echo "the file is as it was"
+echo "zeroes $(tr -d '\\0' </tmp/zeroes | wc -c)"
+"""
+
+
+def test_reporting(machine):
+    """Pages that the guest does not use are free for others, and sound when it uses them after all."""
+    options = ["--control-on", "ready to report", "--control", "list", "--control-on", "ready to count", "--control", "list"]
+    console = run_vms(machine, ("linux", 'balloon { compatible = "halcyon,balloon"; reporting; };', REPORTING), options=options)
+    check("\nthe file is as it was\n" in console and "\nzeroes 0\n" in console, f"memory is not as it should be:\n{halcyon.tail(console)}")
+    free = [int(size) for size in re.findall(r"^(\d+) KiB of memory are free$", console, re.MULTILINE)]
+    check(len(free) == 2, f"not two answers:\n{halcyon.tail(console)}")
+    check(free[1] - free[0] >= 60000, f"{free[1] - free[0]} KiB came back to the hypervisor")
+
+
+# Files go from the one to the other and back on a port; hvc0 is a console. Both wait for each other by the port's connection.
+CONSOLE = """
+echo "hvc0 of {name}" >/dev/hvc0
+exec 3<>/dev/vport0p1
+sleep 0.3
+echo name $(cat /sys/class/virtio-ports/vport0p1/name)
+{talk}
+echo "done with {name}" >/dev/hvc0
+sleep 0.5
+"""
+LENGTH = 300000
+ASK = f"""
+head -c {LENGTH} /dev/urandom >/tmp/sent
+cat /tmp/sent >&3 &
+head -c {LENGTH} <&3 >/tmp/received
+echo same $(md5sum </tmp/sent) $(md5sum </tmp/received)
+"""
+ECHO = f"""
+head -c {LENGTH} <&3 >/tmp/received
+cat /tmp/received >&3
+"""
+
+
+def test_console(machine):
+    """Two VMs whose consoles name each other: one sends what the other sends back."""
+    device = 'console {{ compatible = "halcyon,console"; ports = <3>; peer = "{}"; }};'
+    console = run_vms(machine, ("one", device.format("two"), CONSOLE.format(name="one", talk=ASK)),
+                      ("two", device.format("one"), CONSOLE.format(name="two", talk=ECHO)))
+    same = re.search(r"^one: same ([0-9a-f]{32}) +- +([0-9a-f]{32}) ", console, re.MULTILINE)
+    check(same and same.group(1) == same.group(2), f"not what was sent:\n{halcyon.tail(console)}")
+    for name, other in (("one", "two"), ("two", "one")):
+        for line in (f"{name}: name {other}.1", f"{name}.hvc: hvc0 of {name}", f"{name}.hvc: done with {name}"):
+            check(line in console.splitlines(), f"no line '{line}':\n{halcyon.tail(console)}")
+
+
+BOTH = {"rng": test_rng, "console": test_console}
+CASES = {"qemu": BOTH, "sim": {**BOTH, "balloon": test_balloon, "reporting": test_reporting}}
 
 
 def run(case, machine):

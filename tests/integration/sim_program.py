@@ -190,7 +190,7 @@ def no_memory():
 def usage():
     for arguments in ((), ("--frobnicate",), ("--kernel",), ("--kernel", GUEST, "bundle"), ("--seed", "x", "bundle"),
                       ("--smp", "0", "--kernel", GUEST), ("--memory", "1", "--memory", "-1", "--kernel", GUEST),
-                      ("--disk", "x", "--kernel", GUEST), ("--record", "a", "--replay", "b", "bundle"),
+                      ("--disk", "x,rw", "--kernel", GUEST), ("--record", "a", "--replay", "b", "bundle"),
                       ("--max-insns", "-1", "bundle"), ("--pcpus", "1000", "bundle"), ("bundle", "bundle")):
         check_failed(run(*arguments), ".", status=2)
 

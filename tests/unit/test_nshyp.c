@@ -86,7 +86,8 @@ static void live(void *ctx, struct arch_vcpu *arch, struct arch_exit *exit)
     (void)ctx;
     hv = vcpu->vm->hv;
     cr_assert_not_null(hv->console->focus);
-    cr_assert_eq(hv->console->focus->pl011->vm, vcpu->vm, "keys go to the VM that lives");
+    cr_assert_eq(((struct pl011 *)hv->console->focus->device)->vm, vcpu->vm,
+                 "keys go to the VM that lives");
     cr_assert_eq(hv->console->focus->rx_head, hv->console->focus->rx_tail,
                  "none were left from the life before");
     free_in_life[lives++] = page_pool_free_pages(&hv->pool);

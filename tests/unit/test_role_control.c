@@ -264,19 +264,57 @@ CASE(role_control, an_answer_that_is_cut)
 
 CASE(role_control, help)
 {
-    expect("help", "help          this list\r\n"
-                   "list          the VMs\r\n"
-                   "start   VM    makes a VM that is off from its images, and runs it\r\n"
-                   "stop    VM    asks a VM to shut down, and ends it otherwise\r\n"
-                   "reset   VM    ends a VM, and starts it again\r\n"
-                   "pause   VM    lets a VM rest\r\n"
-                   "resume  VM    lets it run on\r\n"
-                   "destroy VM    ends a VM for good\r\n"
-                   "cpus          the CPUs\r\n"
-                   "net           the switches: their ports, and what went through them\r\n"
-                   "online  CPU   turns a CPU on\r\n"
-                   "offline CPU   turns a CPU off; its vCPUs run elsewhere\r\n"
+    expect("help", "help            this list\r\n"
+                   "list            the VMs\r\n"
+                   "start   VM      makes a VM that is off from its images, and runs it\r\n"
+                   "stop    VM      asks a VM to shut down, and ends it otherwise\r\n"
+                   "reset   VM      ends a VM, and starts it again\r\n"
+                   "pause   VM      lets a VM rest\r\n"
+                   "resume  VM      lets it run on\r\n"
+                   "balloon VM MiB  how much memory a VM is to keep, and has\r\n"
+                   "destroy VM      ends a VM for good\r\n"
+                   "cpus            the CPUs\r\n"
+                   "net             the switches: their ports, and what went through them\r\n"
+                   "online  CPU     turns a CPU on\r\n"
+                   "offline CPU     turns a CPU off; its vCPUs run elsewhere\r\n"
                    "VM: a name or a number of the list\r\n");
+}
+
+/* --- The balloon --- */
+
+static uint64_t balloon_target;
+
+static void set_balloon(void *dev, uint64_t pages)
+{
+    cr_assert_eq(dev, &balloon_target);
+    balloon_target = pages;
+}
+
+static void get_balloon(void *dev, struct vm_balloon_state *out)
+{
+    cr_assert_eq(dev, &balloon_target);
+    *out = (struct vm_balloon_state){balloon_target, 3, 1000 << 10, 500 << 10};
+}
+
+CASE(role_control, balloon)
+{
+    start(0);
+    expect("balloon 0 1", "one: has no balloon\r\n");
+    expect("balloon two 1", "two: is off\r\n");
+    expect("balloon", WHICH_VM("balloon"));
+    expect("balloon one x", "balloon: x is no number of MiB\r\n");
+    expect("balloon one 1 1", "balloon: too many words\r\n");
+    f.hv->vm[0]->balloon = (struct vm_balloon){set_balloon, get_balloon, &balloon_target};
+    balloon_target = 7;
+    expect("balloon one",
+           "one: 12 of 1024 KiB are taken, 28 asked for; it says 1000 KiB, 500 free\r\n");
+    expect("balloon one 0",
+           "one: 12 of 1024 KiB are taken, 1024 asked for; it says 1000 KiB, 500 free\r\n");
+    expect("balloon one 1",
+           "one: 12 of 1024 KiB are taken, 0 asked for; it says 1000 KiB, 500 free\r\n");
+    balloon_target = 7;
+    expect("balloon one 400000000",
+           "one: 12 of 1024 KiB are taken, 0 asked for; it says 1000 KiB, 500 free\r\n");
 }
 
 /* --- CPUs --- */

@@ -80,6 +80,7 @@ CASE(virtio_blk_async, a_write_is_done_when_the_disk_says_so)
     cr_expect_eq(blk_status(&b, 0), S_OK);
     cr_expect_eq(fakehal()->disk[0].data[4 * 512], 0x31, "as it was when it was submitted");
     cr_expect_eq(blk_features(&b), UINT64_C(0x130000244), "no discard");
+    cr_expect_eq(blk_request(&b, T_DISCARD, 0, DATA, 16, true, NULL), S_UNSUPP);
     cr_expect_eq(blk_read(&b, REG_CONFIG + 36, 4), 0);
 }
 
@@ -136,6 +137,7 @@ CASE(virtio_blk_async, a_full_table_takes_no_more_and_wants_no_notification)
     blk_write(&b, REG_NOTIFY, 0);
     (void)blk_serve_all(&b);
     cr_expect_eq(fakehal()->disk[0].submits, HAL_DISK_SLOTS);
+    cr_expect(driver_is_unheard(&b.driver));
     fakehal_disk_finish(0, 0, HV_OK);
     interrupt();
     (void)blk_serve_all(&b);
@@ -183,6 +185,41 @@ CASE(virtio_blk_async, reset_in_flight)
     cr_expect_eq(blk_status(&b, 2), S_OK);
     cr_expect_eq(data(0, 1)[0], 0, "nothing is written to memory that is the driver's again");
     cr_expect_eq(fakehal()->disk[0].data[9 * 512], 0, "the new write, after the old one");
+}
+
+CASE(virtio_blk_async, a_long_request_leaves_no_room_either)
+{
+    struct driver_seg seg[5];
+
+    make();
+    for (unsigned i = 0; i < 5; i++)
+        seg[i] = (struct driver_seg){DATA + i * 65536, 65536};
+    (void)blk_offer(&b, 0, T_IN, 0, seg, 5, false);
+    blk_write(&b, REG_NOTIFY, 0);
+    (void)blk_serve_all(&b);
+    cr_expect_eq(fakehal()->disk[0].submits, HAL_DISK_SLOTS);
+    cr_expect(driver_is_unheard(&b.driver));
+    settle(HV_OK);
+    cr_expect_eq(used(), 1);
+    cr_expect_not(driver_is_unheard(&b.driver));
+}
+
+CASE(virtio_blk_async, a_queue_that_is_taken_back)
+{
+    const struct driver_seg seg = {DATA, 512};
+
+    make();
+    memset(fakehal()->disk[0].data, 0x55, 512);
+    (void)blk_offer(&b, 0, T_IN, 0, &seg, 1, false);
+    blk_write(&b, REG_NOTIFY, 0);
+    (void)blk_serve_all(&b);
+    blk_write(&b, REG_READY, 0);
+    (void)fakehal_disk_finish_all(0, HV_OK);
+    interrupt();
+    (void)blk_serve_all(&b);
+    cr_expect_eq(used(), 0);
+    cr_expect_eq(data(0, 1)[0], 0, "nothing is written to what is the driver's again");
+    cr_expect_eq(blk_status(&b, 0), S_NONE);
 }
 
 CASE(virtio_blk_async, the_vm_ends_in_flight)

@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/* A bank of flash that a disk of the machine's keeps. */
+#include "dev/disk.h"
+#include "dev/registry.h"
+#include "flash_fixture.h"
+
+#define DISK_SECTORS (2 * 512u) /* two of the flash's sectors */
+
+static struct disks disks;
+
+/* The disk is at work until somebody waits, and then it is done. */
+static hv_err outcome;
+
+static void finish_disks(void *ctx)
+{
+    (void)ctx;
+    for (unsigned disk = 0; disk < fakehal()->nr_disks; disk++)
+        (void)fakehal_disk_finish_all(disk, outcome);
+    fakehal()->now++;
+    fixture_serve_kicks(&f);
+}
+
+static unsigned char *disk_bytes(uint64_t at)
+{
+    return fakehal()->disk[0].data + at;
+}
+
+static void setup(void)
+{
+    const struct vm_blob images[2] = {{NULL, 0}, {NULL, 0}};
+
+    flash_setup(images);
+    outcome = HV_OK;
+    fakehal()->relax = finish_disks;
+    (void)fakehal_add_disk(DISK_SECTORS + 1, false);
+    memset(disk_bytes(0), 0xff, (DISK_SECTORS + 1) * 512);
+    memcpy(disk_bytes(SECTOR), "KEPT", 4);
+}
+
+static void use(void)
+{
+    cr_assert_eq(flash_bank_use_disk(&store->bank[1], 0), HV_OK);
+}
+
+/* All that the disk is at work on, and what that leads to. */
+static void settle(void)
+{
+    cr_assert(flash_disk_wait(&store->bank[1].disk));
+}
+
+CASE(flash_disk, is_what_the_bank_holds)
+{
+    use();
+    cr_expect_eq(r32(BANK1 + SECTOR), 0x5450454b);
+    cr_expect_eq(r32(BANK1), 0xffffffff);
+    cr_expect_eq(store->bank[1].sector[0].v, 0, "ones cost nothing");
+    cr_expect_eq(store->account.used, 64);
+    cr_expect_eq(store->bank[1].writable, 2);
+}
+
+CASE(flash_disk, programs_are_on_it_when_the_status_says_ready)
+{
+    const uint64_t at = BANK1 + SECTOR + 0x1204;
+
+    use();
+    w32(at, 0x40);
+    w32(at, 0x12345678);
+    cr_expect_eq(r32(BANK1), 0, "SR.7: not yet");
+    w32(BANK1, 0xff);
+    cr_expect_eq(r32(at), 0, "and no command is taken");
+    cr_expect_eq(fakehal_disk_finish_all(0, HV_OK), 1);
+    cr_expect_eq(r32(BANK1), 0, "not flushed");
+    cr_expect_eq(fakehal_disk_finish_all(0, HV_OK), 1);
+    cr_expect_eq(fakehal()->disk[0].flushes, 1);
+    cr_expect_eq(r32(BANK1), 0x00800080);
+    w32(BANK1, 0xff);
+    cr_expect_eq(r32(at), 0x12345678);
+    cr_expect_arr_eq(disk_bytes(SECTOR + 0x1204), "\x78\x56\x34\x12", 4);
+    cr_expect_arr_eq(disk_bytes(SECTOR), "KEPT", 4);
+}
+
+CASE(flash_disk, erases_in_pieces_that_the_disk_takes)
+{
+    use();
+    w32(BANK1 + SECTOR, 0x20);
+    w32(BANK1 + SECTOR, 0xd0);
+    cr_expect_eq(r32(BANK1), 0);
+    cr_expect_eq(fakehal_disk_finish_all(0, HV_OK), 4);
+    settle();
+    cr_expect_eq(r32(BANK1), 0x00800080);
+    cr_expect_arr_eq(disk_bytes(SECTOR), "\xff\xff\xff\xff", 4);
+    w32(BANK1, 0x20);
+    w32(BANK1, 0xd0);
+    cr_expect_eq(r32(BANK1), 0x00800080, "what is erased is so on the disk");
+}
+
+CASE(flash_disk, without_a_flush)
+{
+    fakehal()->disk[0].info.flush = false;
+    use();
+    w32(BANK1, 0x40);
+    w32(BANK1, 0);
+    cr_expect_eq(fakehal_disk_finish_all(0, HV_OK), 1);
+    cr_expect_eq(r32(BANK1), 0x00800080);
+}
+
+CASE(flash_disk, errors_are_told)
+{
+    use();
+    w32(BANK1 + SECTOR, 0x40);
+    w32(BANK1 + SECTOR, 0);
+    outcome = HV_ERR_IO;
+    settle();
+    cr_expect_eq(r32(BANK1), 0x00900090, "SR.4: program error");
+    w32(BANK1, 0x50);
+    w32(BANK1 + SECTOR, 0x20);
+    w32(BANK1 + SECTOR, 0xd0);
+    settle();
+    cr_expect_eq(r32(BANK1), 0x00a000a0, "SR.5: erase error");
+    w32(BANK1, 0x50);
+    outcome = HV_OK;
+    w32(BANK1, 0x20);
+    w32(BANK1, 0xd0);
+    cr_expect_eq(r32(BANK1), 0x00800080, "the next one has nothing to do with it");
+}
+
+CASE(flash_disk, behind_its_end_is_protected)
+{
+    use();
+    w32(BANK1 + 2 * SECTOR, 0x40);
+    w32(BANK1 + 2 * SECTOR, 0);
+    cr_expect_eq(r32(BANK1), 0x00920092);
+    w32(BANK1, 0x50);
+    w32(BANK1 + 2 * SECTOR, 0x20);
+    w32(BANK1 + 2 * SECTOR, 0xd0);
+    cr_expect_eq(r32(BANK1), 0x00a200a2);
+}
+
+CASE(flash_disk, read_only)
+{
+    fakehal()->disk[0].info.read_only = true;
+    use();
+    cr_expect_eq(r32(BANK1 + SECTOR), 0x5450454b);
+    w32(BANK1 + SECTOR, 0x40);
+    w32(BANK1 + SECTOR, 0);
+    cr_expect_eq(r32(BANK1), 0x00920092);
+}
+
+CASE(flash_disk, disks_that_will_not_do)
+{
+    unsigned small = fakehal_add_disk(511, false);
+
+    cr_expect_eq(flash_bank_use_disk(&store->bank[1], small + 1), HV_ERR_NOENT);
+    cr_expect_eq(flash_bank_use_disk(&store->bank[1], small), HV_ERR_RANGE);
+    outcome = HV_ERR_IO;
+    cr_expect_eq(flash_bank_use_disk(&store->bank[1], 0), HV_ERR_IO);
+}
+
+CASE(flash_disk, no_memory_for_its_sectors)
+{
+    page_pool_fail_nth(&f.hv->pool, 2);
+    cr_expect_eq(flash_bank_use_disk(&store->bank[1], 0), HV_ERR_NOMEM);
+}
+
+static void only_time_goes_on(void *ctx)
+{
+    (void)ctx;
+    fakehal()->now += fakehal()->hz / 8;
+}
+
+CASE(flash_disk, a_disk_that_never_answers)
+{
+    fakehal()->relax = only_time_goes_on;
+    cr_expect_eq(flash_bank_use_disk(&store->bank[1], 0), HV_ERR_IO);
+    cr_expect_not(flash_disk_wait(&store->bank[1].disk));
+    fakehal()->relax = finish_disks;
+    settle();
+}
+
+/* --- Through the constructor --- */
+
+static const struct dev_class *flash_class(void)
+{
+    size_t i = 0;
+
+    while (strcmp(dev_registry.class[i].name, "flash") != 0)
+        i++;
+    return &dev_registry.class[i];
+}
+
+static hv_err create(uint32_t machine)
+{
+    const struct dev_class *class = flash_class();
+    struct dev_config *config = &f.config.device[0];
+    const struct dev_instance instance = {class, config, class->base, class->size, 0};
+
+    *config = (struct dev_config){.class = class, .given = 2, .number = {machine}};
+    f.vm->bus.count = 0; /* for another one */
+    return class->create(f.vm, &instance);
+}
+
+CASE(flash_disk, belongs_to_the_flash)
+{
+    struct flash_store *made;
+
+    disks_init(&disks, f.hv);
+    f.hv->disks = &disks;
+    cr_assert_eq(create(0), HV_OK);
+    made = f.hv->flash[0];
+    cr_expect_eq(disks.machine, 1);
+    cr_expect(made->bank[1].on_disk);
+    flash_disk_write(&made->bank[1].disk, 0, made->bank[1].sector[1], 512);
+    cr_assert_eq(create(0), HV_OK);
+    cr_expect_eq(f.hv->flash[0], made);
+    cr_expect_not(flash_disk_is_busy(&made->bank[1].disk), "the next life begins after that");
+    flash_disk_write(&made->bank[1].disk, 0, made->bank[1].sector[1], 512);
+    fakehal()->relax = only_time_goes_on;
+    cr_expect_eq(create(0), HV_ERR_IO);
+    fakehal()->relax = finish_disks;
+    cr_expect(flash_disk_wait(&made->bank[1].disk));
+    f.hv->flash[0] = NULL;
+    cr_expect_eq(create(0), HV_ERR_EXIST, "it is somebody's");
+    cr_expect_eq(create(7), HV_ERR_NOENT);
+    cr_expect_eq(f.hv->flash[0], NULL);
+    fixture_destroy(&f, f.vm);
+    flash_store_destroy(made);
+    fixture_create(&f, 1);
+}
+
+CASE(flash_disk, what_the_bundle_may_say)
+{
+    const struct dev_class *class = flash_class();
+    struct dev_config config = {.class = class, .given = 1, .image = {"", 0x4000000}};
+
+    cr_expect_eq(class->check(&config), NULL);
+    config.image.size++;
+    cr_expect_str_eq(class->check(&config), "variables: more than a bank of flash holds, 64 MiB");
+    config.given = 3;
+    config.image.size = 1;
+    cr_expect_str_eq(class->check(&config), "machine: there are variables, too");
+    config = (struct dev_config){.class = class, .given = 2, .number = {3}};
+    cr_expect_eq(class->check(&config), NULL);
+    cr_expect_str_eq(class->props[0].name, "variables");
+    cr_expect_str_eq(class->props[1].name, "machine");
+}
+
+CASES_RUN(flash_disk, setup, flash_finish)
