@@ -15,6 +15,7 @@ extern const struct explore_test explore_timer;
 extern const struct explore_test explore_vgic;
 extern const struct explore_test explore_virtio;
 extern const struct explore_test explore_vm_life;
+extern const struct explore_test explore_vswitch;
 
 /* Of exploration itself. */
 #define EXPLORE_SELF_TESTS 13u
@@ -23,6 +24,7 @@ extern const struct explore_test explore_self[EXPLORE_SELF_TESTS];
 /* All but those. */
 #define EXPLORE_TESTS                                                                              \
     &explore_page_pool, &explore_stage2, &explore_vgic, &explore_pl011, &explore_console,          \
-        &explore_timer, &explore_sched, &explore_sched_idle, &explore_vm_life, &explore_virtio
+        &explore_timer, &explore_sched, &explore_sched_idle, &explore_vm_life, &explore_virtio,    \
+        &explore_vswitch
 
 #endif
