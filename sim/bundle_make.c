@@ -15,6 +15,7 @@ _Static_assert(FILE_IN_REASON_MAX <= BUNDLE_MAKE_REASON_MAX, "a file's reason fi
 
 /* What the tree and each VM take beside the files and the strings. */
 #define TREE_OVERHEAD 4096u
+#define NET_OVERHEAD  128u
 #define VM_OVERHEAD   256u
 
 /* All that goes into a bundle; a file that is not open is not there. */
@@ -128,9 +129,10 @@ static bool make(const struct sim_options *options, struct bundle_blob *out,
                  struct bundle_files *files, char *reason)
 {
     uint64_t disks = bundle_disks_size(options, files->disk);
-    uint64_t size = TREE_OVERHEAD + files->kernel.size + files->initrd.size + disks +
-                    options->vms * (VM_OVERHEAD + strlen(options->append)) +
-                    (options->log != NULL ? strlen(options->log) : 0);
+    uint64_t size =
+        TREE_OVERHEAD + files->kernel.size + files->initrd.size + disks +
+        options->vms * (VM_OVERHEAD + (options->net ? NET_OVERHEAD : 0) + strlen(options->append)) +
+        (options->log != NULL ? strlen(options->log) : 0);
 
     if (size > BUNDLE_MAKE_LIMIT)
         return refuse(reason, disks == 0

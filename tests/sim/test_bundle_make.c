@@ -66,6 +66,33 @@ CASE(bundle_make, one_kernel)
     cr_expect_eq(config.vmids, 0);
 }
 
+CASE(bundle_make, networks)
+{
+    static char append[2048];
+
+    memset(append, 'a', sizeof(append) - 1);
+    options.append = append;
+    options.kernel = scratch_path("kernel");
+    scratch_write(options.kernel, "kernel", 6);
+    options.vms = options.nr_weights = HV_MAX_VMS;
+    for (unsigned i = 0; i < HV_MAX_VMS; i++)
+        options.weights[i] = 1;
+    options.net = options.net_user = true;
+    cr_assert(bundle_make(&options, &blob, reason), "%s", reason);
+    parse();
+    for (unsigned i = 0; i < HV_MAX_VMS; i++) {
+        cr_assert_eq(config.vm[i].nr_devices, 1);
+        cr_expect_str_eq(config.vm[i].device[0].class->bundle, "net");
+        cr_expect(config.vm[i].device[0].flag[1], "its switch has the uplink");
+    }
+    bundle_free(&blob);
+    options.net_user = false;
+    cr_assert(bundle_make(&options, &blob, reason), "%s", reason);
+    parse();
+    cr_expect_eq(config.vm[0].nr_devices, 1);
+    cr_expect_not(config.vm[0].device[0].flag[1]);
+}
+
 CASE(bundle_make, disks)
 {
     char image[1500];
