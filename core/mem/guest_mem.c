@@ -18,7 +18,8 @@ static __attribute__((noinline)) hv_err window_move(struct guest_window *window,
     uint64_t changes = atomic_load_explicit(&s2->changes, memory_order_acquire);
     hv_err err = s2_query(s2, at, &mapping);
 
-    if (err == HV_ERR_NOENT && s2->fill != NULL) {
+    /* It may go again at once, but not for ever: who takes it waits for this pCPU before long. */
+    while (err == HV_ERR_NOENT && s2->fill != NULL) {
         err = s2->fill(s2, at);
         if (err == HV_OK)
             err = s2_query(s2, at, &mapping);

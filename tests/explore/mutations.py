@@ -95,6 +95,9 @@ MUTATIONS = [
              "core/vm/vm_life.c", [], "vm-life", 200, edits=[
                  ("    if (atomic_exchange(&hv->managing, true))\n        return false;\n",
                   "    if (atomic_load(&hv->managing))\n        return false;\n    atomic_store(&hv->managing, true);\n")]),
+    Mutation("balloon-grace", "pages are given back while other pCPUs copy to them",
+             "core/vm/sched_pcpu.c", [], "balloon", 200, edits=[
+                 ("    grace->waits &= atomic_load(&hv->online);\n", "    grace->waits = 0;\n")]),
     Mutation("quiesce", "a VM is destroyed while pCPUs are still in what its timers called",
              "core/vm/vm.c", [], "vm-life", 200, edits=[("    sched_quiesce(vm->hv);\n", "")]),
     Mutation("vm-hand-on", "a vCPU that powers off leaves work for devices behind",

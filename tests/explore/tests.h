@@ -5,6 +5,7 @@
 
 #include "explore/explore.h"
 
+extern const struct explore_test explore_balloon;
 extern const struct explore_test explore_console;
 extern const struct explore_test explore_page_pool;
 extern const struct explore_test explore_pl011;
@@ -25,6 +26,6 @@ extern const struct explore_test explore_self[EXPLORE_SELF_TESTS];
 #define EXPLORE_TESTS                                                                              \
     &explore_page_pool, &explore_stage2, &explore_vgic, &explore_pl011, &explore_console,          \
         &explore_timer, &explore_sched, &explore_sched_idle, &explore_vm_life, &explore_virtio,    \
-        &explore_vswitch
+        &explore_vswitch, &explore_balloon
 
 #endif
