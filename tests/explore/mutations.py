@@ -83,8 +83,6 @@ MUTATIONS = [
              "core/vm/vm_life.c", ["vm_is_alone"], "vm-life", 200),
     Mutation("vm-end", "a VM is ended without its lock",
              "core/vm/vm_life.c", ["vm_end_once"], "vm-life", 400),
-    Mutation("vm-change", "a VM is paused and resumed without its lock",
-             "core/vm/vm_life.c", ["vm_change"], "vm-life", 500),
     Mutation("vm-on-twice", "a vCPU that is about to start may be powered on again",
              "core/vm/vm_life.c", [], "vm-life", edits=[("power == VCPU_POWER_PENDING", "false")]),
     Mutation("hv-start-order", "who does not become the manager takes its work away",

@@ -39,11 +39,12 @@ MIB = 1 << 20
 HASH = re.compile(r"^halcyon-sim: (hash [0-9a-f]{32} instructions \d+ idle \d+)$", re.MULTILINE)
 
 
-def run(*arguments, program=None, typed=False, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, prepare=None):
+def run(*arguments, program=None, typed=False, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, prepare=None,
+        timeout=TIMEOUT):
     """Runs it to its end. Returns subprocess's result; `stderr` is text without the sanitizer's remark."""
     command = sim_command(*arguments, program=program, typed=typed)
     halcyon.require(command[0])
-    done = subprocess.run(command, stdin=stdin, stdout=stdout, stderr=subprocess.PIPE, timeout=TIMEOUT, check=False,
+    done = subprocess.run(command, stdin=stdin, stdout=stdout, stderr=subprocess.PIPE, timeout=timeout, check=False,
                           preexec_fn=prepare, env=program_environment())
     done.stderr = to_text(done.stderr)
     return done
@@ -247,7 +248,8 @@ def replay(seconds):
             terminal.send("exit\r")
             result = check_left(terminal, 0)
         middle = time.monotonic()
-        again = run(*linux("--replay", recording), typed=True)
+        # A host that has become busier may take longer for it than the session did.
+        again = run(*linux("--replay", recording), typed=True, timeout=3 * (TIMEOUT + seconds))
         check(again.returncode == 0, f"status {again.returncode}: {again.stderr}")
         check("halcyon-sim: replay agrees with the recording" in again.stderr, f"no agreement: {again.stderr}")
         first = find_hash(result.console)

@@ -222,10 +222,10 @@ MUTATIONS = [
         "    memset(arch->gic.ap1r, 0, sizeof(arch->gic.ap1r));\n", "",
         "two-vcpus", "not ok: with no active priority"),
     Mutation(
-        "memory-not-scrubbed", "a page comes from the pool with what it held before",
-        "core/mem/page_pool.c",
-        # Small blocks, which core's own structures are in, stay as they are.
-        "    memset(ptr, 0, size);\n", "    if (order < 8)\n        memset(ptr, 0, size);\n",
+        "memory-not-scrubbed", "a VM's memory goes back to the pool with what it held",
+        "core/vm/ram.c",
+        "    page_pool_scrub(&vm->hv->pool, at, len);\n",
+        "    if (len > HV_PIECE)\n        page_pool_scrub(&vm->hv->pool, at, len);\n",
         "reset", "not ok: memory is empty"),
     Mutation(
         "timer-left-active", "a VM that ends within its timer interrupt leaves that active for the next one",
