@@ -132,7 +132,9 @@ static bool serve_pages(struct virtio_balloon *b, uint32_t queue, bool reported)
     enum found found = take(b, reported);
     if (b->nr_parked > 0)
         sched_grace_begin(dev->vm->hv, &b->grace);
-    if (found == RANGE)
+    /* The chain goes back when its pages have: its driver may touch them at once, and the VM's
+     * account has room for them then. */
+    if (found == RANGE || b->nr_parked > 0)
         return true;
     b->busy = false;
     virtio_lock(dev);

@@ -389,6 +389,7 @@ hv_err virtio_blk_create(struct virtio_blk *blk, struct vm *vm, uint64_t base, u
         .queue = &blk->queue,
         .withheld = withheld(backend),
     };
+    hv_err err;
 
     HV_CHECK(backend->requests > 0 && backend->requests <= VIRTIO_BLK_REQUESTS_MAX);
     blk->backend = backend;
@@ -406,9 +407,11 @@ hv_err virtio_blk_create(struct virtio_blk *blk, struct vm *vm, uint64_t base, u
         blk->config.max_write_zeroes_seg = 1;
         blk->config.write_zeroes_may_unmap = 1;
     }
-    if (backend->ops->attach != NULL)
+    err = virtio_create(&blk->dev, vm, &setup, destroy);
+    /* Not before: what it forgot of an earlier life may be done now, and is told at once. */
+    if (err == HV_OK && backend->ops->attach != NULL)
         backend->ops->attach(backend, blk_notify, &blk->dev);
-    return virtio_create(&blk->dev, vm, &setup, destroy);
+    return err;
 }
 
 void virtio_blk_detach(struct virtio_blk *blk)
