@@ -18,21 +18,21 @@ MEMORY_MIB = 256
 VARIABLE = "-guid 97e7a1b4-5b5c-4b4e-9d0b-6f1c1f0c5a11"
 
 
-def reach_shell(machine):
+def reach_shell(machine, timeout):
     """The shell counts down from 5, spinning, before it looks for startup.nsh, which there is not; a key ends that after
     a second of the guest's, which takes longer in the simulator."""
-    machine.expect(r"UEFI firmware \(version", TIMEOUT)
-    machine.expect(r"UEFI Interactive Shell v2\.", TIMEOUT)
-    machine.expect(r"Press .*ESC.* in 5 seconds", TIMEOUT)
+    machine.expect(r"UEFI firmware \(version", timeout)
+    machine.expect(r"UEFI Interactive Shell v2\.", timeout)
+    machine.expect(r"Press .*ESC.* in 5 seconds", timeout)
     machine.send("\r")
-    machine.expect(PROMPT, TIMEOUT)
+    machine.expect(PROMPT, timeout)
 
 
-def command(machine, text, answer=""):
+def command(machine, text, answer="", timeout=TIMEOUT):
     """What it echoes has the cursor's movements in it, and matches nothing."""
     machine.send(text + "\r")
-    machine.expect(answer, TIMEOUT)
-    machine.expect(PROMPT, TIMEOUT)
+    machine.expect(answer, timeout)
+    machine.expect(PROMPT, timeout)
 
 
 def bare_command(directory):
@@ -71,7 +71,7 @@ def set_variable(machine):
     command(machine, f"setvar halcyon {VARIABLE}", "12 34 56 78")
 
 
-def over_power_cycle():
+def over_power_cycle(timeout):
     """The simulator is killed once the shell has its prompt back."""
     with halcyon.scratch() as directory:
         disk = directory / "variables"
@@ -81,11 +81,11 @@ def over_power_cycle():
         bundle = halcyon.compile_dts(directory / "bundle.dtb", source)
         words = halcyon.halcyon_command("sim", bundle, vm_mib=MEMORY_MIB, typed=True, options=("--disk", disk))
         with Machine(words) as machine:
-            reach_shell(machine)
+            reach_shell(machine, timeout)
             set_variable(machine)
             machine.kill()
         with Machine(words) as machine:
-            reach_shell(machine)
+            reach_shell(machine, timeout)
             command(machine, f"setvar halcyon {VARIABLE}", "12 34 56 78")
 
 
@@ -94,10 +94,12 @@ def main():
     parser.add_argument("--bare", action="store_true", help="on QEMU without the hypervisor, to try the test itself")
     halcyon.add_machine_option(parser)
     parser.add_argument("--disk", action="store_true", help="variables on a disk, over the end of the machine")
+    parser.add_argument("--timeout", type=float, default=TIMEOUT,
+                        help="seconds for each step on the way to the shell (%(default)s)")
     options = parser.parse_args()
     halcyon.require(EDK2)
     if options.disk:
-        over_power_cycle()
+        over_power_cycle(options.timeout)
         return
     with halcyon.scratch() as directory:
         if options.bare:
@@ -106,11 +108,11 @@ def main():
             bundle = halcyon.make_firmware_bundle(directory / "bundle.dtb", EDK2, memory=f"{MEMORY_MIB}M")
             words = halcyon.halcyon_command(options.machine, bundle, vm_mib=MEMORY_MIB, typed=True)
         with Machine(words) as machine:
-            reach_shell(machine)
+            reach_shell(machine, options.timeout)
             command(machine, "ver", r"UEFI Interactive Shell v2\.")
             set_variable(machine)
             machine.send("reset\r")
-            reach_shell(machine)
+            reach_shell(machine, options.timeout)
             command(machine, f"setvar halcyon {VARIABLE}", "12 34 56 78")
             console = to_text(bytes(machine.output))
     check(not halcyon.PANIC.search(console), f"the hypervisor panicked:\n{halcyon.tail(console)}")
