@@ -12,7 +12,8 @@
  * With vectors=, which needs from=eret and is where VBAR_EL2 points to, a second line "guest N"
  * has those that are not the hypervisor's: its own begin where an exception of a lower exception
  * level arrives (D1.10.2: offsets 0x400 to 0x580), and end with an ERET. Unless the guest executes
- * code at one of these virtual addresses, that is exact.
+ * code at one of these virtual addresses, that is exact. A third, "after N", has the hypervisor's
+ * since it was entered last: what it did when the last guest was off, out of "instructions" N.
  *
  * Debian has no package of QEMU's plugin header, hence the declarations: interface version 1 of
  * QEMU 7.2, one CPU. Counting is by instruction, not by translation block: a block that an
@@ -145,8 +146,9 @@ static void report(qemu_plugin_id_t id, void *data)
     else
         fprintf(out, "no ERET was executed\n");
     if (hypervisor != 0) {
-        hypervisor += in_guest ? 0 : executed - entered;
-        fprintf(out, "guest %" PRIu64 "\n", executed - before_start - hypervisor);
+        uint64_t after = in_guest ? 0 : executed - entered;
+        fprintf(out, "guest %" PRIu64 "\n", executed - before_start - hypervisor - after);
+        fprintf(out, "after %" PRIu64 "\n", after);
     }
     fclose(out);
 }
