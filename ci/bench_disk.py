@@ -1,9 +1,7 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 """ci/bench disk: what a virtio disk costs, in executed instructions of guest and hypervisor together."""
-import pathlib
-import tempfile
 
-from bench_lib import LINUX_MIB, bootargs, halcyon, halcyon_on_qemu, print_table, say
+from bench_lib import LINUX_MIB, bootargs, count_work, halcyon, halcyon_on_qemu, print_table, say
 from machine import CPUS, qemu_command
 
 MIB = 1 << 20
@@ -47,13 +45,7 @@ def commands(directory, cpu, more):
 def measure(options, count_instructions):
     """count_instructions: ci/bench's."""
     say(f"disks of Linux on bare QEMU and under Halcyon, {options.cpu}")
-    counts = {}
-    with tempfile.TemporaryDirectory(prefix="halcyon-bench.") as name:
-        directory = pathlib.Path(name)
-        for more in (None, *WORK):
-            for where, command in commands(directory, options.cpu, more):
-                counts[more, where] = count_instructions(where, directory, "", command)["instructions"]
-    places = list(dict.fromkeys(where for _, where in counts))
+    places, counts = count_work(WORK, commands, options, count_instructions)
     rows = [["executed instructions", *places]]
     for what, (_, size, _, times, _) in WORK.items():
         each = [(counts[what, where] - counts[None, where]) / times for where in places]

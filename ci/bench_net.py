@@ -3,10 +3,8 @@
 
 On bare QEMU one guest is both: two of QEMU's virtio-net devices on one hub, one of them in a network namespace of its own.
 Under Halcyon two VMs on its switch share one CPU. Neither has segmentation offload."""
-import pathlib
-import tempfile
 
-from bench_lib import LINUX_MIB, bootargs, halcyon, halcyon_on_qemu, print_table, say
+from bench_lib import LINUX_MIB, bootargs, count_work, halcyon, halcyon_on_qemu, print_table, say
 from machine import CPUS, qemu_command
 
 MIB = 1 << 20
@@ -60,13 +58,7 @@ def commands(directory, cpu, more):
 def measure(options, count_instructions):
     """count_instructions: ci/bench's."""
     say(f"networks of Linux on bare QEMU and under Halcyon, {options.cpu}")
-    counts = {}
-    with tempfile.TemporaryDirectory(prefix="halcyon-bench.") as name:
-        directory = pathlib.Path(name)
-        for more in (None, *WORK):
-            for where, command in commands(directory, options.cpu, more):
-                counts[more, where] = count_instructions(where, directory, "", command)["instructions"]
-    places = list(dict.fromkeys(where for _, where in counts))
+    places, counts = count_work(WORK, commands, options, count_instructions)
     rows = [["executed instructions", *places]]
     for what, (_, times, unit, many) in WORK.items():
         each = [(counts[what, where] - counts[None, where]) / times / many for where in places]
