@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 """ci/bench disk: what a virtio disk costs, in executed instructions of guest and hypervisor together."""
 
-from bench_lib import LINUX_MIB, bootargs, count_work, halcyon, halcyon_on_qemu, print_table, say
+from bench_count import count_work, work_rows
+from bench_lib import LINUX_MIB, bootargs, halcyon, halcyon_on_qemu, print_table, say
 from machine import CPUS, qemu_command
 
 MIB = 1 << 20
@@ -30,25 +31,25 @@ def machine_disk(path):
 
 
 def commands(directory, cpu, more):
-    """{where: the command line of a machine that does the work}."""
+    """What count_work() wants."""
     file = directory / "disk"
     file.write_bytes(bytes(DISK_MIB * MIB))
     append = bootargs(script(more))
-    yield "bare QEMU", qemu_command("bare", kernel=halcyon.LINUX, initrd=halcyon.INITRAMFS, append=append, memory=f"{LINUX_MIB}M",
-                                    cpu=CPUS[cpu], icount=True, extra=machine_disk(file))
+    yield "bare QEMU", False, qemu_command("bare", kernel=halcyon.LINUX, initrd=halcyon.INITRAMFS, append=append,
+                                           memory=f"{LINUX_MIB}M", cpu=CPUS[cpu], icount=True, extra=machine_disk(file))
     for where, disk, extra in (("Halcyon, in memory", f"size={DISK_MIB}M", []), ("Halcyon, the machine's", str(file), machine_disk(file))):
         bundle = halcyon.make_bundle(directory / "bundle.dtb", halcyon.LINUX, memory=f"{LINUX_MIB}M", initrd=halcyon.INITRAMFS,
                                      append=append, disks=[disk])
-        yield where, halcyon_on_qemu(bundle, LINUX_MIB + DISK_MIB, cpu=cpu, icount=True, extra=extra)
+        yield where, True, halcyon_on_qemu(bundle, LINUX_MIB + DISK_MIB, cpu=cpu, icount=True, extra=extra)
 
 
-def measure(options, count_instructions):
-    """count_instructions: ci/bench's."""
+def describe(what, cost):
+    _, size, _, times, _ = WORK[what]
+    return f"{cost / times:,.0f} ({cost / times / size:.2f})"
+
+
+def measure(options):
     say(f"disks of Linux on bare QEMU and under Halcyon, {options.cpu}")
-    places, counts = count_work(WORK, commands, options, count_instructions)
-    rows = [["executed instructions", *places]]
-    for what, (_, size, _, times, _) in WORK.items():
-        each = [(counts[what, where] - counts[None, where]) / times for where in places]
-        rows.append([what, *(f"{cost:,.0f} a request, {cost / size:.2f} a byte" for cost in each)])
-    print(f"A virtio disk under Linux on {options.cpu}, direct I/O")
-    print_table(rows)
+    costs = count_work(WORK, commands, options)
+    print(f"A virtio disk under Linux on {options.cpu}, direct I/O: instructions a request (a byte), median of {options.rounds}")
+    print_table(list(work_rows(WORK, costs, describe)))

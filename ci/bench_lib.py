@@ -6,7 +6,6 @@ import fcntl
 import pathlib
 import subprocess
 import sys
-import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests" / "integration" / "lib"))
@@ -79,15 +78,3 @@ def print_table(rows):
         print("  ".join(cells).rstrip())
         if number == 0:
             print("  ".join("-" * width for width in widths))
-
-
-def count_work(work, commands, options, count_instructions):
-    """Counts each machine without and with each item of `work`. commands(directory, cpu, item or None) gives (where, command);
-    count_instructions is ci/bench's. Returns the places, and {(item or None, where): instructions}."""
-    counts = {}
-    with tempfile.TemporaryDirectory(prefix="halcyon-bench.") as name:
-        directory = pathlib.Path(name)
-        for item in (None, *work):
-            for where, command in commands(directory, options.cpu, item):
-                counts[item, where] = count_instructions(where, directory, "", command)["instructions"]
-    return list(dict.fromkeys(where for _, where in counts)), counts

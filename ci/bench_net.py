@@ -4,7 +4,8 @@
 On bare QEMU one guest is both: two of QEMU's virtio-net devices on one hub, one of them in a network namespace of its own.
 Under Halcyon two VMs on its switch share one CPU. Neither has segmentation offload."""
 
-from bench_lib import LINUX_MIB, bootargs, count_work, halcyon, halcyon_on_qemu, print_table, say
+from bench_count import count_work, work_rows
+from bench_lib import LINUX_MIB, bootargs, halcyon, halcyon_on_qemu, print_table, say
 from machine import CPUS, qemu_command
 
 MIB = 1 << 20
@@ -41,27 +42,27 @@ SOURCE = """/dts-v1/;
 
 
 def commands(directory, cpu, more):
-    """{where: the command line of a machine that does the work}."""
+    """What count_work() wants."""
     count = {what: least + (times if what == more else 0) for what, (least, times, _, _) in WORK.items()}
     client = CLIENT.format(pings=count[PINGS], blocks=count[STREAM])
     first, second = (NAMES.format(device=f"eth{n}", host=n + 1) for n in range(2))
     bare = BARE.format(first=first, second=second, server=SERVER, client=client)
-    yield "bare QEMU", qemu_command("bare", kernel=halcyon.LINUX, initrd=halcyon.INITRAMFS, append=bootargs(bare),
-                                    memory=f"{LINUX_MIB}M", cpu=CPUS[cpu], icount=True, extra=HUB)
+    yield "bare QEMU", False, qemu_command("bare", kernel=halcyon.LINUX, initrd=halcyon.INITRAMFS, append=bootargs(bare),
+                                           memory=f"{LINUX_MIB}M", cpu=CPUS[cpu], icount=True, extra=HUB)
     there, here = (NAMES.format(device="eth0", host=n) for n in (2, 1))
     source = SOURCE.format(memory=LINUX_MIB * MIB, kernel=halcyon.LINUX, initrd=halcyon.INITRAMFS,
                            server=bootargs(f"{there}; {SERVER}"), client=bootargs(f"{here}; {client}"))
     bundle = halcyon.compile_dts(directory / "bundle.dtb", source)
-    yield "Halcyon", halcyon_on_qemu(bundle, 2 * LINUX_MIB, cpu=cpu, icount=True)
+    yield "Halcyon", True, halcyon_on_qemu(bundle, 2 * LINUX_MIB, cpu=cpu, icount=True)
 
 
-def measure(options, count_instructions):
-    """count_instructions: ci/bench's."""
+def describe(what, cost):
+    _, times, unit, many = WORK[what]
+    return f"{cost / times / many:,.0f} {unit}"
+
+
+def measure(options):
     say(f"networks of Linux on bare QEMU and under Halcyon, {options.cpu}")
-    places, counts = count_work(WORK, commands, options, count_instructions)
-    rows = [["executed instructions", *places]]
-    for what, (_, times, unit, many) in WORK.items():
-        each = [(counts[what, where] - counts[None, where]) / times / many for where in places]
-        rows.append([what, *(f"{cost:,.0f} {unit}" for cost in each)])
-    print(f"From one Linux to another through virtio-net on {options.cpu}, both of them and all between them")
-    print_table(rows)
+    costs = count_work(WORK, commands, options)
+    print(f"From one Linux to another through virtio-net on {options.cpu}, both of them and all between, median of {options.rounds}")
+    print_table(list(work_rows(WORK, costs, describe)))
