@@ -91,15 +91,14 @@ void *memmove(void *to, const void *from, size_t n)
 static size_t zero_blocks(unsigned char *d, size_t n)
 {
     uint64_t dczid;
-    size_t block;
-    size_t done = 0;
 
     __asm__("mrs %0, dczid_el0" : "=r"(dczid));
-    block = (size_t)4 << (dczid & 15);
+    size_t block = (size_t)4 << (dczid & 15);
     if ((dczid & 16) != 0 || ((uintptr_t)d & (block - 1)) != 0)
         return 0;
-    for (; n - done >= block; done += block)
-        __asm__ volatile("dc zva, %0" ::"r"(d + done) : "memory");
+    size_t done = n & ~(block - 1);
+    for (const unsigned char *end = d + done; d != end; d += block)
+        __asm__ volatile("dc zva, %0" ::"r"(d) : "memory");
     return done;
 }
 
