@@ -116,10 +116,12 @@ static size_t port_read(struct virtio_console *c, uint32_t n, char *buf, size_t 
 
 /* --- Queues --- */
 
+/* The queues of other ports than 0 mean nothing without VIRTIO_CONSOLE_F_MULTIPORT. */
 static bool pop(struct virtio_console *c, uint32_t queue)
 {
     virtio_lock(&c->dev);
-    bool got = virtio_pop(&c->dev, queue, &c->chain);
+    bool got = (queue < 2 || virtio_has(&c->dev, VIRTIO_CONSOLE_F_MULTIPORT)) &&
+               virtio_pop(&c->dev, queue, &c->chain);
     virtio_unlock(&c->dev);
     return got;
 }
@@ -295,14 +297,22 @@ static bool serve_control_tx(struct virtio_console *c, uint32_t queue)
     return true;
 }
 
-/* Without VIRTIO_CONSOLE_F_MULTIPORT there is port 0 alone. */
+static bool is_control(uint32_t queue)
+{
+    return queue == VIRTIO_CONSOLE_QUEUE_CONTROL_RX || queue == VIRTIO_CONSOLE_QUEUE_CONTROL_TX;
+}
+
+/* Whose queue it is, if it is no control queue. */
+static uint32_t port_of(uint32_t queue)
+{
+    return queue < 2 ? 0 : (queue - 2) / 2;
+}
+
 static bool serve(struct virtio_device *dev, uint32_t queue)
 {
     struct virtio_console *c = console_of(dev);
-    uint32_t n = queue < 2 ? 0 : (queue - 2) / 2;
+    uint32_t n = port_of(queue);
 
-    if (queue >= 2 && !virtio_has(dev, VIRTIO_CONSOLE_F_MULTIPORT))
-        return false;
     if (queue == VIRTIO_CONSOLE_QUEUE_CONTROL_RX)
         return serve_control_rx(c, queue);
     if (queue == VIRTIO_CONSOLE_QUEUE_CONTROL_TX)
@@ -333,6 +343,19 @@ static void reset(struct virtio_device *dev)
     spinlock_unlock(&c->hub->lock);
 }
 
+/* A buffer that was sent in part begins anew, whatever the driver puts there. */
+static void stopped(struct virtio_device *dev, uint32_t queue)
+{
+    struct virtio_console *c = console_of(dev);
+
+    if (queue % 2 == 0 || is_control(queue))
+        return;
+    spinlock_lock(&c->hub->lock);
+    c->port[port_of(queue)].blocked = false;
+    c->port[port_of(queue)].done = 0;
+    spinlock_unlock(&c->hub->lock);
+}
+
 static uint32_t config_read(struct virtio_device *dev, uint32_t offset, uint32_t size)
 {
     uint32_t value = 0;
@@ -345,6 +368,7 @@ static const struct virtio_ops ops = {
     .id = VIRTIO_ID_CONSOLE,
     .features = VIRTIO_CONSOLE_F_MULTIPORT,
     .reset = reset,
+    .stopped = stopped,
     .serve = serve,
     .config_read = config_read,
     .config_size = sizeof(struct virtio_console_config),

@@ -379,6 +379,37 @@ CASE(virtio_console, backpressure)
     cr_assert(sent(5));
 }
 
+/* What was sent in part is forgotten with its queue, and the next buffer is sent from its start. */
+CASE(virtio_console, a_queue_is_stopped_in_the_middle_of_a_buffer)
+{
+    static char text[0x1000];
+    uint32_t seen = 0;
+    uint32_t len;
+
+    connect_both();
+    memset(text, 'x', sizeof(text));
+    send_all(5, "0123456789", 10);
+    stage_send(5, text, sizeof(text));
+    settle();
+    cr_assert(!sent(5), "ten bytes of it wait");
+    wr(R_QUEUE_SEL, 5);
+    wr(R_QUEUE_READY, 0);
+    cr_assert(set_queue(5, &drv[0][5], RINGS + 5 * 0x3000, 16));
+    be(1);
+    do {
+        want(4, 200);
+        len = got(4);
+        seen += len != UINT32_MAX ? len : 0;
+    } while (len != UINT32_MAX);
+    cr_assert_eq(seen, 4096, "what was taken of it");
+    be(0);
+    cr_assert(!sent(5));
+    send_all(5, "anew", 4);
+    be(1);
+    expect_text(4, "anew");
+    be(0);
+}
+
 /* Closing frees who waits. */
 static void fill_up(void)
 {
