@@ -208,6 +208,26 @@ CASE(virtio_console, output)
     send_all(1, "", 0);
 }
 
+/* A UART may be slow: others have their turn in between. */
+CASE(virtio_console, a_long_output_goes_in_small_pieces)
+{
+    static char text[1000];
+    unsigned pieces = 0;
+
+    go(0);
+    memset(text, 'a', sizeof(text));
+    fakehal_console_clear();
+    stage_send(1, text, sizeof(text));
+    for (size_t before = 0; pcpu(0)->resched; pieces++) {
+        (void)next(0);
+        cr_assert_leq(fakehal()->out_len, before + 32);
+        before = fakehal()->out_len;
+    }
+    cr_assert_geq(pieces, 32);
+    cr_assert_eq(fakehal()->out_len, sizeof(text), "each byte once");
+    cr_assert(sent(1));
+}
+
 CASE(virtio_console, input)
 {
     struct console_port *port = list_entry(f.console.ports.next->next, struct console_port, node);
