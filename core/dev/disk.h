@@ -66,7 +66,8 @@ bool disks_interrupt(struct disks *disks, uint32_t intid);
 /* Has the interrupts of the machine's disks delivered to this pCPU. `disks` may be NULL. */
 void disks_route(struct disks *disks);
 
-/* Bytes of memory that the contents of a disk cost now; 0 for one of the machine's. A snapshot. */
+/* Bytes of memory that the contents of a disk cost now; 0 for one of the machine's. Takes the
+ * pool's lock. Any pCPU. */
 uint64_t disk_used(const struct disk *disk);
 
 /* --- For the files of the kinds --- */

@@ -363,5 +363,5 @@ uint64_t disk_used(const struct disk *disk)
 {
     const struct disk_ram *ram = (const struct disk_ram *)(const void *)disk;
 
-    return disk_is_ram(disk) ? ram->tree.account.used << PAGE_SHIFT : 0;
+    return disk_is_ram(disk) ? page_pool_used(ram->tree.pool, &ram->tree.account) << PAGE_SHIFT : 0;
 }

@@ -4,6 +4,12 @@
 #include "vm/device_mem.h"
 #include "vm/hv.h"
 
+static void destroy(struct vm *vm, void *dev)
+{
+    virtio_rng_end(dev);
+    vm_device_free(vm, dev);
+}
+
 hv_err rng_device_create(struct vm *vm, const struct dev_instance *instance)
 {
     void *mem;
@@ -11,7 +17,7 @@ hv_err rng_device_create(struct vm *vm, const struct dev_instance *instance)
 
     if (err != HV_OK)
         return err;
-    err = virtio_rng_create(mem, vm, instance->base, instance->intid, vm_device_free);
+    err = virtio_rng_create(mem, vm, instance->base, instance->intid, destroy);
     if (err != HV_OK)
         vm_device_free(vm, mem);
     if (err == HV_ERR_UNSUPPORTED)

@@ -375,6 +375,14 @@ uint64_t page_pool_free_pages(const struct page_pool *pool)
     return atomic_load_explicit(&pool->free_pages, memory_order_relaxed);
 }
 
+uint64_t page_pool_used(struct page_pool *pool, const struct page_account *account)
+{
+    spinlock_lock(&pool->lock);
+    uint64_t used = account->used;
+    spinlock_unlock(&pool->lock);
+    return used;
+}
+
 unsigned page_pool_order(uint64_t size)
 {
     if (size <= PAGE_SIZE)

@@ -109,6 +109,8 @@ void page_pool_fail_nth(struct page_pool *pool, uint64_t n);
 
 /* Pages that could be allocated now, in total; a snapshot, no lock is taken. Any pCPU. */
 uint64_t page_pool_free_pages(const struct page_pool *pool);
+/* Pages that are charged to the account now. Takes the pool's lock. Any pCPU. */
+uint64_t page_pool_used(struct page_pool *pool, const struct page_account *account);
 
 /* Smallest order whose block holds `size` bytes (0 for 0); PAGE_POOL_MAX_ORDER + 1 if none does. */
 unsigned page_pool_order(uint64_t size);

@@ -225,6 +225,17 @@ static void started(struct virtio_device *dev)
         b->role[n++] = REPORT;
 }
 
+/* Nor are pages: what is parked goes the way that it does for a reset, as its queue is posted. */
+static void stopped(struct virtio_device *dev, uint32_t queue)
+{
+    struct virtio_balloon *b = balloon_of(dev);
+
+    if (b->queue_busy == queue)
+        b->busy = false;
+    if (b->role[queue] == STATS)
+        b->has_stats = false;
+}
+
 /* What is parked is no longer the guest's, and is to be given back. */
 static void reset(struct virtio_device *dev)
 {
@@ -257,6 +268,7 @@ static const struct virtio_ops ops = {
                 VIRTIO_BALLOON_F_PAGE_REPORTING,
     .started = started,
     .reset = reset,
+    .stopped = stopped,
     .serve = serve,
     .config_read = config_read,
     .config_write = config_write,

@@ -318,6 +318,13 @@ static void blk_reset(struct virtio_device *dev)
     blk->current = NULL;
 }
 
+/* The only one there is: its driver's buffers are its own again. */
+static void blk_stopped(struct virtio_device *dev, uint32_t queue)
+{
+    (void)queue;
+    blk_reset(dev);
+}
+
 static bool blk_serve(struct virtio_device *dev, uint32_t queue)
 {
     struct virtio_blk *blk = blk_of(dev);
@@ -325,9 +332,6 @@ static bool blk_serve(struct virtio_device *dev, uint32_t queue)
     bool more = true;
 
     virtio_lock(dev);
-    /* A driver that takes a queue back without a reset: its buffers are its own again. */
-    if (!blk->queue.ready)
-        blk_reset(dev);
     while (more && cost < SERVE_COST)
         more = virtio_is_live(dev) && step(blk, &cost);
     if (virtio_is_live(dev))
@@ -349,6 +353,7 @@ static const struct virtio_ops blk_ops = {
     .features = VIRTIO_BLK_F_SEG_MAX | VIRTIO_BLK_F_RO | VIRTIO_BLK_F_BLK_SIZE |
                 VIRTIO_BLK_F_FLUSH | VIRTIO_BLK_F_DISCARD | VIRTIO_BLK_F_WRITE_ZEROES,
     .reset = blk_reset,
+    .stopped = blk_stopped,
     .serve = blk_serve,
     .config_read = blk_config_read,
     .config_size = sizeof(struct virtio_blk_config),

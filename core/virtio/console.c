@@ -5,9 +5,10 @@
 #include "base/fmt.h"
 #include <string.h>
 
-#define PIECE     256u /* bytes that are copied at once */
-#define PIECES    16u  /* of these in a piece of work */
-#define NAME_SIZE (VM_NAME_MAX + 16u)
+#define PIECE      256u  /* bytes that are copied at once */
+#define PIPE_PIECE 4096u /* that a piece of work sends to another VM */
+#define LINE_PIECE 32u   /* to the machine's UART: 3 ms at 115200 baud */
+#define NAME_SIZE  (VM_NAME_MAX + 16u)
 
 /* Messages that a port owes the driver, in the order in which it gets them. */
 enum todo { TODO_ADD = 1, TODO_CONSOLE = 2, TODO_NAME = 4, TODO_OPEN = 8 };
@@ -116,10 +117,12 @@ static size_t port_read(struct virtio_console *c, uint32_t n, char *buf, size_t 
 
 /* --- Queues --- */
 
+/* The queues of other ports than 0 mean nothing without VIRTIO_CONSOLE_F_MULTIPORT. */
 static bool pop(struct virtio_console *c, uint32_t queue)
 {
     virtio_lock(&c->dev);
-    bool got = virtio_pop(&c->dev, queue, &c->chain);
+    bool got = (queue < 2 || virtio_has(&c->dev, VIRTIO_CONSOLE_F_MULTIPORT)) &&
+               virtio_pop(&c->dev, queue, &c->chain);
     virtio_unlock(&c->dev);
     return got;
 }
@@ -155,13 +158,16 @@ static bool give_up(struct virtio_console *c)
 static bool serve_tx(struct virtio_console *c, uint32_t n, uint32_t queue)
 {
     uint64_t *done = &c->port[n].done;
+    size_t budget = n == 0 ? LINE_PIECE : PIPE_PIECE;
     char text[PIECE];
 
     if (!pop(c, queue))
         return false;
-    for (unsigned i = 0; i < PIECES && *done < c->chain.out_len; i++) {
+    while (budget > 0 && *done < c->chain.out_len) {
         uint64_t left = c->chain.out_len - *done;
-        size_t len = left < sizeof(text) ? left : sizeof(text);
+        size_t len = budget < sizeof(text) ? budget : sizeof(text);
+        len = left < len ? left : len;
+        budget -= len;
         if (virtq_read(&c->chain, *done, text, len) != HV_OK)
             return give_up(c);
         size_t taken = port_write(c, n, text, len);
@@ -295,14 +301,22 @@ static bool serve_control_tx(struct virtio_console *c, uint32_t queue)
     return true;
 }
 
-/* Without VIRTIO_CONSOLE_F_MULTIPORT there is port 0 alone. */
+static bool is_control(uint32_t queue)
+{
+    return queue == VIRTIO_CONSOLE_QUEUE_CONTROL_RX || queue == VIRTIO_CONSOLE_QUEUE_CONTROL_TX;
+}
+
+/* Whose queue it is, if it is no control queue. */
+static uint32_t port_of(uint32_t queue)
+{
+    return queue < 2 ? 0 : (queue - 2) / 2;
+}
+
 static bool serve(struct virtio_device *dev, uint32_t queue)
 {
     struct virtio_console *c = console_of(dev);
-    uint32_t n = queue < 2 ? 0 : (queue - 2) / 2;
+    uint32_t n = port_of(queue);
 
-    if (queue >= 2 && !virtio_has(dev, VIRTIO_CONSOLE_F_MULTIPORT))
-        return false;
     if (queue == VIRTIO_CONSOLE_QUEUE_CONTROL_RX)
         return serve_control_rx(c, queue);
     if (queue == VIRTIO_CONSOLE_QUEUE_CONTROL_TX)
@@ -333,6 +347,19 @@ static void reset(struct virtio_device *dev)
     spinlock_unlock(&c->hub->lock);
 }
 
+/* A buffer that was sent in part begins anew, whatever the driver puts there. */
+static void stopped(struct virtio_device *dev, uint32_t queue)
+{
+    struct virtio_console *c = console_of(dev);
+
+    if (queue % 2 == 0 || is_control(queue))
+        return;
+    spinlock_lock(&c->hub->lock);
+    c->port[port_of(queue)].blocked = false;
+    c->port[port_of(queue)].done = 0;
+    spinlock_unlock(&c->hub->lock);
+}
+
 static uint32_t config_read(struct virtio_device *dev, uint32_t offset, uint32_t size)
 {
     uint32_t value = 0;
@@ -345,6 +372,7 @@ static const struct virtio_ops ops = {
     .id = VIRTIO_ID_CONSOLE,
     .features = VIRTIO_CONSOLE_F_MULTIPORT,
     .reset = reset,
+    .stopped = stopped,
     .serve = serve,
     .config_read = config_read,
     .config_size = sizeof(struct virtio_console_config),

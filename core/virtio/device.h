@@ -42,6 +42,11 @@ struct virtio_ops {
      * the guest's memory. Queues are reset already. May be NULL. Lock held. Not called when the VM
      * ends: that is what `destroy` is for. */
     void (*reset)(struct virtio_device *dev);
+    /* The driver took queue `queue` back alone (QueueReady), which is reset already; the device may
+     * be live, and other queues go on. As `reset` for that queue: nobody is in serve(), and what is
+     * half done for it is forgotten. May be NULL, where nothing is ever half done between two calls
+     * of serve(). Lock held. Not called for a reset of the device. */
+    void (*stopped)(struct virtio_device *dev, uint32_t queue);
     /*
      * Work for queue `queue`, a bounded piece: a few requests or 64 KiB. True if there is more that
      * can be done now. Called without the lock, which it takes for each touch of the rings and may

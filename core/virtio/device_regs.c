@@ -210,6 +210,8 @@ static void stop_queue(struct virtio_device *dev, struct virtq *q)
     q->desc = old.desc;
     q->driver = old.driver;
     q->device = old.device;
+    if (dev->ops->stopped != NULL)
+        dev->ops->stopped(dev, (uint32_t)(q - dev->queue));
 }
 
 static void write_queue_ready(struct virtio_device *dev, uint32_t value)

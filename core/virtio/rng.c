@@ -3,6 +3,8 @@
 #include "abi/virtio.h"
 #include "hal/hal.h"
 
+#define RETRY_HZ 1000u /* how often numbers are asked for that are not there */
+
 /* How a chain is done with. */
 enum outcome {
     FILLED,
@@ -29,7 +31,12 @@ static enum outcome fill(const struct virtq_chain *chain, uint32_t *written)
     return FILLED;
 }
 
-/* One buffer. If there are no numbers it is found again when the guest comes here next. */
+static void retry(struct device_timer *timer)
+{
+    virtio_post(&list_entry(timer, struct virtio_rng, retry)->dev, 0);
+}
+
+/* One buffer. If there are no numbers it is found again a little later. */
 static bool serve(struct virtio_device *dev, uint32_t queue)
 {
     struct virtio_rng *rng = (struct virtio_rng *)dev;
@@ -42,17 +49,31 @@ static bool serve(struct virtio_device *dev, uint32_t queue)
         return false;
     enum outcome outcome = fill(&rng->chain, &written);
     virtio_lock(dev);
-    if (outcome == WRONG)
+    if (outcome == WRONG) {
         virtio_break(dev);
-    else if (outcome == EMPTY)
+    } else if (outcome == EMPTY) {
         virtq_unpop(&dev->queue[queue], 1);
-    else if (virtio_push(dev, queue, rng->chain.head, written))
+        device_timer_set(&rng->retry, hal_time_now() + hal_time_hz() / RETRY_HZ);
+    } else if (virtio_push(dev, queue, rng->chain.head, written)) {
         virtio_signal(dev, queue);
+    }
     virtio_unlock(dev);
-    return outcome != WRONG;
+    return outcome == FILLED;
 }
 
-static const struct virtio_ops ops = {.id = VIRTIO_ID_ENTROPY, .serve = serve};
+static void reset(struct virtio_device *dev)
+{
+    device_timer_clear(&((struct virtio_rng *)dev)->retry);
+}
+
+static void stopped(struct virtio_device *dev, uint32_t queue)
+{
+    (void)queue;
+    reset(dev);
+}
+
+static const struct virtio_ops ops = {
+    .id = VIRTIO_ID_ENTROPY, .reset = reset, .stopped = stopped, .serve = serve};
 
 hv_err virtio_rng_create(struct virtio_rng *rng, struct vm *vm, uint64_t base, uint32_t intid,
                          void (*destroy)(struct vm *vm, void *dev))
@@ -66,7 +87,14 @@ hv_err virtio_rng_create(struct virtio_rng *rng, struct vm *vm, uint64_t base, u
     };
     uint8_t byte;
 
+    device_timer_init(&rng->retry, vm);
+    rng->retry.post = retry;
     if (hal_entropy(&byte, sizeof(byte)) == HV_ERR_UNSUPPORTED)
         return HV_ERR_UNSUPPORTED;
     return virtio_create(&rng->dev, vm, &setup, destroy);
+}
+
+void virtio_rng_end(struct virtio_rng *rng)
+{
+    device_timer_end(&rng->retry);
 }

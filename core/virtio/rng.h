@@ -5,6 +5,7 @@
 
 #include "base/err.h"
 #include "virtio/device.h"
+#include "vm/device_timer.h"
 #include <stdint.h>
 
 #define VIRTIO_RNG_PIECE 256u /* bytes that a buffer gets at most: it may get fewer (5.4.6.2) */
@@ -12,14 +13,18 @@
 struct virtio_rng {
     struct virtio_device dev; /* first: what virtio_ops get */
     struct virtq queue;
-    struct virtq_chain chain; /* that serve() is at */
+    struct virtq_chain chain;  /* that serve() is at */
+    struct device_timer retry; /* set while a buffer waits for numbers */
 };
 
 /*
- * As virtio_create(), with the registers at `base` and the interrupt `intid`: `destroy` gets `rng`.
- * The memory is the caller's. HV_ERR_UNSUPPORTED: the machine has no random numbers to give.
+ * As virtio_create(), with the registers at `base` and the interrupt `intid`: `destroy` gets `rng`,
+ * and calls virtio_rng_end(). The memory, zeroed, is the caller's. HV_ERR_UNSUPPORTED: the machine
+ * has no random numbers to give.
  */
 HV_MUST_CHECK hv_err virtio_rng_create(struct virtio_rng *rng, struct vm *vm, uint64_t base,
                                        uint32_t intid, void (*destroy)(struct vm *vm, void *dev));
+/* It asks for no numbers any more. The VM is over; no lock held, waits for other pCPUs. */
+void virtio_rng_end(struct virtio_rng *rng);
 
 #endif

@@ -47,6 +47,7 @@ struct vsock_end {
     struct vsock_name name;
     struct virtio_vsock *peer; /* whose guest is at the other end; NULL in VSOCK_RESET */
     struct vsock_end *other;
+    bool theirs;        /* the one at the other end has asked for it */
     uint8_t todo;       /* packets that the guest is to get: vsock_conn.c */
     uint32_t shutdown;  /* flags that the other one has sent */
     uint32_t buf_alloc; /* the guest's, as it said last, and the next */

@@ -13,6 +13,35 @@ static uint32_t waiting(const struct vsock_end *end)
     return end->head - end->tail;
 }
 
+/* --- The pipe: in one copy, or two where it wraps around, as the hub's lock is everybody's --- */
+
+static uint32_t first_part(uint32_t at, uint32_t len)
+{
+    uint32_t left = VSOCK_PIPE_SIZE - at % VSOCK_PIPE_SIZE;
+
+    return len < left ? len : left;
+}
+
+/* There is room for them. */
+static void pipe_put(struct vsock_end *to, const char *data, uint32_t len)
+{
+    uint32_t first = first_part(to->head, len);
+
+    memcpy(to->pipe + to->head % VSOCK_PIPE_SIZE, data, first);
+    memcpy(to->pipe, data + first, len - first);
+    to->head += len;
+}
+
+/* There are so many. */
+static void pipe_get(struct vsock_end *from, char *data, uint32_t len)
+{
+    uint32_t first = first_part(from->tail, len);
+
+    memcpy(data, from->pipe + from->tail % VSOCK_PIPE_SIZE, first);
+    memcpy(data + first, from->pipe, len - first);
+    from->tail += len;
+}
+
 /* There may be something for the guest. */
 static void post(struct virtio_vsock *v)
 {
@@ -93,6 +122,26 @@ void vsock_drop_all(struct virtio_vsock *v)
 
 /* --- Packets of the guest --- */
 
+/*
+ * Whether one more end may go to what `cid` asks for. If there are others who might want some, it
+ * gets as many as each of them, and as are left for the guest's own: what it has made of them does
+ * not matter, as one that waits to be reset is in use, too. Of two devices neither needs a share,
+ * as each may refuse the other anyway.
+ */
+static bool has_share(const struct virtio_vsock *v, uint64_t cid)
+{
+    const struct virtio_vsock_hub *hub = v->hub;
+    uint32_t devices = 0;
+    uint32_t taken = 0;
+
+    for (const struct list_node *node = hub->devices.next; node != &hub->devices; node = node->next)
+        devices++;
+    for (uint32_t i = 0; i < VSOCK_CONNECTIONS; i++)
+        if (v->end[i].state != VSOCK_FREE && v->end[i].theirs && v->end[i].name.peer_cid == cid)
+            taken++;
+    return devices <= 2 || taken == 0 || taken < VSOCK_CONNECTIONS / devices;
+}
+
 static struct vsock_end *new_end(struct virtio_vsock *v, const struct vsock_name *name)
 {
     for (uint32_t i = 0; i < VSOCK_CONNECTIONS; i++) {
@@ -119,7 +168,8 @@ static void take_request(struct virtio_vsock *v, const struct vsock_name *name)
     struct vsock_end *end = NULL;
     struct vsock_end *other = NULL;
 
-    if (peer != NULL && peer != v && peer->driven && find_end(peer, &back) == NULL)
+    if (peer != NULL && peer != v && peer->driven && find_end(peer, &back) == NULL &&
+        has_share(peer, v->cid))
         end = new_end(v, name);
     if (end != NULL)
         other = new_end(peer, &back);
@@ -132,6 +182,7 @@ static void take_request(struct virtio_vsock *v, const struct vsock_name *name)
     end->other = other;
     set_credit(v, end);
     other->state = VSOCK_ASKED;
+    other->theirs = true;
     other->peer = v;
     other->other = end;
     other->todo = TODO_REQUEST;
@@ -156,8 +207,7 @@ static bool take_data(struct virtio_vsock *v, struct vsock_end *end)
 
     if (end->state != VSOCK_OPEN || v->hdr.len > VSOCK_PIPE_SIZE - (end->sent - end->fwd))
         return false;
-    for (uint32_t i = 0; i < v->hdr.len; i++)
-        to->pipe[to->head++ % VSOCK_PIPE_SIZE] = v->data[i];
+    pipe_put(to, v->data, v->hdr.len);
     end->sent += v->hdr.len;
     post(end->peer);
     return true;
@@ -262,8 +312,7 @@ static void return_credit(struct vsock_end *end, uint32_t len)
 
 static void fill_data(struct virtio_vsock *v, struct vsock_end *end, uint32_t len)
 {
-    for (uint32_t i = 0; i < len; i++)
-        v->data[i] = end->pipe[end->tail++ % VSOCK_PIPE_SIZE];
+    pipe_get(end, v->data, len);
     v->hdr.len = len;
     end->delivered += len;
     return_credit(end, len);

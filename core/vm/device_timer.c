@@ -9,7 +9,10 @@ static void expired(struct timer *timer)
 {
     struct device_timer *self = list_entry(timer, struct device_timer, timer);
 
-    vm_post_device(self->vm, self->index);
+    if (self->post != NULL)
+        self->post(self);
+    else
+        vm_post_device(self->vm, self->index);
 }
 
 void device_timer_init(struct device_timer *timer, struct vm *vm)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
-/* A timer of a device: when it goes off the device's work() is called, on its VM's time. Guarded by
- * the device's lock, whose rank is below timer. */
+/* A timer of a device: when it goes off the device's work() is called, on its VM's time, or `post`
+ * first, which asks for more. Guarded by the device's lock, whose rank is below timer. */
 #ifndef VM_DEVICE_TIMER_H
 #define VM_DEVICE_TIMER_H
 
@@ -18,6 +18,9 @@ struct device_timer {
     bool set;          /* and not taken */
     bool used;         /* it was set at least once */
     uint64_t deadline; /* CNTPCT_EL0 value */
+    /* NULL, or what is called instead of vm_post_device(): on any pCPU, without a lock, as long as
+     * the VM is there. Constant. It may be early: device_timer_take() is not for such a timer. */
+    void (*post)(struct device_timer *timer);
 };
 
 /* Before anything else; the memory is zeroed. */

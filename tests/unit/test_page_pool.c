@@ -105,6 +105,7 @@ CASE(page_pool, blocks_are_zeroed_and_aligned)
         cr_expect_eq(memcmp(mem, mem + 1, (0x1000u << order) - 1), 0);
         memset(fakehal_mem(pa(at), 0x1000), 0xff, 0x1000);
     }
+    cr_expect_eq(page_pool_used(&pool, &account), 511, "all of 2^0..2^8");
 }
 
 static bool all(uint64_t at, uint64_t len, unsigned char value)

@@ -178,6 +178,44 @@ CASE(virtio_balloon, reset_with_pages_under_way)
     cr_assert_eq(free_pages(), free - 1 + 100);
 }
 
+static void restart_queue(unsigned n)
+{
+    wr(R_QUEUE_SEL, n);
+    wr(R_QUEUE_READY, 0);
+    cr_assert(set_queue(n, &drv[n], RINGS + n * 0x3000, 16));
+}
+
+/* The same for the queue alone, which begins anew: it gets back what it was given since. */
+CASE(virtio_balloon, the_queue_is_stopped_with_pages_under_way)
+{
+    uint64_t free = free_pages();
+
+    for (unsigned i = 0; i < 100; i++)
+        put_pfn(i, VICTIM + i * 0x1000);
+    give(0, 100);
+    (void)next(0);
+    cr_assert(!present(VICTIM));
+    restart_queue(0);
+    settle();
+    cr_assert(!answered(0), "the chain of before is forgotten");
+    cr_assert_geq(free_pages(), free - 1 + 32, "its pages are not");
+    inflate(VICTIM, 100);
+    cr_assert_eq(free_pages(), free - 1 + 100);
+}
+
+/* Another queue's stop changes nothing. */
+CASE(virtio_balloon, another_queue_is_stopped_with_pages_under_way)
+{
+    for (unsigned i = 0; i < 100; i++)
+        put_pfn(i, VICTIM + i * 0x1000);
+    give(0, 100);
+    (void)next(0);
+    restart_queue(1);
+    settle();
+    cr_assert(answered(0));
+    cr_assert(!present(VICTIM + 99 * 0x1000));
+}
+
 CASE(virtio_balloon, the_vm_ends_with_pages_under_way)
 {
     for (unsigned i = 0; i < 4; i++)

@@ -36,6 +36,29 @@ CASE(virtio_balloon_rules, statistics)
     cr_assert(!answered(2));
 }
 
+CASE(virtio_balloon_rules, statistics_whose_queue_was_stopped)
+{
+    struct driver_seg s = {ARRAY, 10};
+    struct vm_balloon_state state;
+
+    driver_offer(&drv[2], driver_chain(&drv[2], &s, 1, 0));
+    notify(2);
+    settle();
+    wr(R_QUEUE_SEL, 2);
+    wr(R_QUEUE_READY, 0);
+    cr_assert(set_queue(2, &drv[2], RINGS + 2 * 0x3000, 16));
+    f.vm->balloon.get(f.vm->balloon.dev, &state);
+    settle();
+    cr_assert(!answered(2), "the buffer of before is not the device's any more");
+    driver_offer(&drv[2], driver_chain(&drv[2], &s, 1, 0));
+    notify(2);
+    f.vm->balloon.get(f.vm->balloon.dev, &state);
+    settle();
+    f.vm->balloon.get(f.vm->balloon.dev, &state);
+    settle();
+    cr_assert(answered(2));
+}
+
 /* --- What a driver may not do --- */
 
 static void expect_broken(unsigned queue)

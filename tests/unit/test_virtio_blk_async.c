@@ -222,6 +222,33 @@ CASE(virtio_blk_async, a_queue_that_is_taken_back)
     cr_expect_eq(blk_status(&b, 0), S_NONE);
 }
 
+/* Nor does it come to the queue that begins anew before anybody looked. */
+CASE(virtio_blk_async, a_queue_that_is_taken_back_and_begins_anew)
+{
+    const struct driver_seg seg = {DATA, 512};
+    const struct driver_seg other = {DATA + 1024, 512};
+
+    make();
+    memset(fakehal()->disk[0].data, 0x55, 512);
+    (void)blk_offer(&b, 0, T_IN, 0, &seg, 1, false);
+    blk_write(&b, REG_NOTIFY, 0);
+    (void)blk_serve_all(&b);
+    blk_write(&b, REG_READY, 0);
+    (void)fakehal_disk_finish_all(0, HV_OK);
+    interrupt();
+    driver_init(&b.driver, &b.f.vm->s2, RINGS, 64);
+    blk_write(&b, REG_READY, 1);
+    (void)blk_serve_all(&b);
+    cr_expect_eq(used(), 0, "the request of before is forgotten");
+    cr_expect_eq(data(0, 1)[0], 0);
+    (void)blk_offer(&b, 1, T_IN, 0, &other, 1, false);
+    blk_write(&b, REG_NOTIFY, 0);
+    settle(HV_OK);
+    cr_expect_eq(used(), 1);
+    cr_expect_eq(blk_status(&b, 1), S_OK);
+    cr_expect_eq(data(1024, 1)[0], 0x55);
+}
+
 CASE(virtio_blk_async, the_vm_ends_in_flight)
 {
     const struct driver_seg seg = {DATA, 512};

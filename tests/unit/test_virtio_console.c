@@ -2,10 +2,8 @@
 /* The console device: port 0 on the machine's console, control messages, ports between two VMs. */
 #include "dev/console_device.h"
 #include "virtio/console.h"
-#include "virtio_fixture.h"
+#include "virtio_peers.h"
 
-#define RINGS  (GUEST_RAM + 0x10000) /* 0x3000 for each queue */
-#define DATA   (GUEST_RAM + 0x80000)
 #define QUEUES 10u
 
 #define F_MULTIPORT (UINT64_C(1) << 1)
@@ -14,16 +12,6 @@
 enum { READY, ADD, REMOVE, PORT_READY, CONSOLE, RESIZE, OPEN, NAME };
 
 static struct virtio_console_hub hub;
-static struct vm_config other_config;
-static struct vm *vms[2];
-static struct driver drv[2][QUEUES];
-
-/* From here on registers and rings are those of VM n, which runs on pCPU n. */
-static void be(unsigned n)
-{
-    f.vm = vms[n];
-    at(n);
-}
 
 static hv_err create(const char *peer, uint32_t ports)
 {
@@ -34,60 +22,33 @@ static hv_err create(const char *peer, uint32_t ports)
     return console_device_create(f.vm, &instance);
 }
 
+static void make_other(const char *peer, uint32_t ports)
+{
+    peer_make(1, "h");
+    be(1);
+    cr_assert_eq(create(peer, ports), HV_OK);
+    be(0);
+}
+
 static void setup_console(void)
 {
     setup();
+    peers_begin();
     virtio_console_hub_init(&hub);
     f.hv->consoles = &hub;
-    vms[0] = f.vm;
-    other_config = f.config;
-    strcpy(other_config.name, "h");
-    other_config.vcpus = 1;
-    other_config.affinity[0] = 2;
-    cr_assert_eq(vm_create(f.hv, &other_config, 2, &vms[1]), HV_OK);
-    vm_start(vms[1], ipa(GUEST_ENTRY), 0);
-    cr_assert_eq(next(1), &vms[1]->vcpu[0]);
     cr_assert_eq(create("h", 4), HV_OK);
-    be(1);
-    cr_assert_eq(create("g", 4), HV_OK);
-    be(0);
+    make_other("g", 4);
 }
 
 static void finish_console(void)
 {
-    if (vms[1] != NULL)
-        fixture_destroy(&f, vms[1]);
-    f.vm = vms[0];
+    peers_end();
     finish();
-}
-
-/* Both VMs' work is done until none is left. */
-static void settle(void)
-{
-    unsigned self = fakehal()->self;
-    unsigned idle = 0;
-
-    for (unsigned i = 0; idle < 4; i++) {
-        cr_assert_lt(i, 20000, "it comes to no end");
-        unsigned cpu = i % 2;
-        bool kicked = fakehal()->cpu[cpu].pending[HAL_INTID_KICK];
-        idle = kicked || pcpu(cpu)->resched ? 0 : idle + 1;
-        fakehal()->cpu[cpu].pending[HAL_INTID_KICK] = false;
-        if (kicked || pcpu(cpu)->resched)
-            (void)next(cpu);
-    }
-    at(self);
 }
 
 static void go(uint64_t features)
 {
-    unsigned n = fakehal()->self;
-
-    cr_assert(negotiate(F_VERSION_1 | features));
-    for (unsigned q = 0; q < QUEUES; q++)
-        cr_assert(set_queue(q, &drv[n][q], RINGS + q * 0x3000, 16));
-    driver_ok();
-    settle();
+    go_with(features, QUEUES);
 }
 
 static void *mem(uint64_t where)
@@ -113,14 +74,7 @@ static void stage_send(unsigned q, const void *data, uint32_t len)
 
 static bool sent(unsigned q)
 {
-    struct driver *d = &drv[fakehal()->self][q];
-    uint16_t head;
-    uint32_t len;
-
-    if (!driver_used(d, &head, &len))
-        return false;
-    driver_free(d, head);
-    return true;
+    return taken_back(q) != UINT32_MAX;
 }
 
 static void send_all(unsigned q, const void *data, uint32_t len)
@@ -150,14 +104,7 @@ static void want(unsigned q, uint32_t len)
 /* What came into the buffer that want() offered; UINT32_MAX: nothing. */
 static uint32_t got(unsigned q)
 {
-    struct driver *d = &drv[fakehal()->self][q];
-    uint16_t head;
-    uint32_t len;
-
-    if (!driver_used(d, &head, &len))
-        return UINT32_MAX;
-    driver_free(d, head);
-    return len;
+    return taken_back(q);
 }
 
 static void expect_text(unsigned q, const char *text)
@@ -206,6 +153,26 @@ CASE(virtio_console, output)
     send_all(1, "hello\r\n", 7);
     cr_assert(fakehal_console_has("hello"));
     send_all(1, "", 0);
+}
+
+/* A UART may be slow: others have their turn in between. */
+CASE(virtio_console, a_long_output_goes_in_small_pieces)
+{
+    static char text[1000];
+    unsigned pieces = 0;
+
+    go(0);
+    memset(text, 'a', sizeof(text));
+    fakehal_console_clear();
+    stage_send(1, text, sizeof(text));
+    for (size_t before = 0; pcpu(0)->resched; pieces++) {
+        (void)next(0);
+        cr_assert_leq(fakehal()->out_len, before + 32);
+        before = fakehal()->out_len;
+    }
+    cr_assert_geq(pieces, 32);
+    cr_assert_eq(fakehal()->out_len, sizeof(text), "each byte once");
+    cr_assert(sent(1));
 }
 
 CASE(virtio_console, input)
@@ -379,6 +346,37 @@ CASE(virtio_console, backpressure)
     cr_assert(sent(5));
 }
 
+/* What was sent in part is forgotten with its queue, and the next buffer is sent from its start. */
+CASE(virtio_console, a_queue_is_stopped_in_the_middle_of_a_buffer)
+{
+    static char text[0x1000];
+    uint32_t seen = 0;
+    uint32_t len;
+
+    connect_both();
+    memset(text, 'x', sizeof(text));
+    send_all(5, "0123456789", 10);
+    stage_send(5, text, sizeof(text));
+    settle();
+    cr_assert(!sent(5), "ten bytes of it wait");
+    wr(R_QUEUE_SEL, 5);
+    wr(R_QUEUE_READY, 0);
+    cr_assert(set_queue(5, &drv[0][5], RINGS + 5 * 0x3000, 16));
+    be(1);
+    do {
+        want(4, 200);
+        len = got(4);
+        seen += len != UINT32_MAX ? len : 0;
+    } while (len != UINT32_MAX);
+    cr_assert_eq(seen, 4096, "what was taken of it");
+    be(0);
+    cr_assert(!sent(5));
+    send_all(5, "anew", 4);
+    be(1);
+    expect_text(4, "anew");
+    be(0);
+}
+
 /* Closing frees who waits. */
 static void fill_up(void)
 {
@@ -421,11 +419,8 @@ CASE(virtio_console, the_other_vm_ends_and_comes_back)
     settle();
     cr_assert(sent(5));
     expect_message(1, OPEN, 0, "");
-    cr_assert_eq(vm_create(f.hv, &other_config, 2, &vms[1]), HV_OK);
-    vm_start(vms[1], ipa(GUEST_ENTRY), 0);
-    cr_assert_eq(next(1), &vms[1]->vcpu[0]);
+    make_other("g", 4);
     be(1);
-    cr_assert_eq(create("g", 4), HV_OK);
     go(F_MULTIPORT);
     open_port("g.1", true);
     be(0);
@@ -447,12 +442,7 @@ CASE(virtio_console, who_is_connected)
 
     for (unsigned i = 0; i < 4; i++) {
         fixture_destroy(&f, vms[1]);
-        cr_assert_eq(vm_create(f.hv, &other_config, 2, &vms[1]), HV_OK);
-        vm_start(vms[1], ipa(GUEST_ENTRY), 0);
-        cr_assert_eq(next(1), &vms[1]->vcpu[0]);
-        be(1);
-        cr_assert_eq(create(rows[i].peer, rows[i].ports), HV_OK);
-        be(0);
+        make_other(rows[i].peer, rows[i].ports);
         go(F_MULTIPORT);
         open_port("h.1", false);
         send_all(5, "lost", 4);
@@ -461,11 +451,9 @@ CASE(virtio_console, who_is_connected)
 
 CASE(virtio_console, no_memory)
 {
-    struct vm *vm;
-
-    strcpy(other_config.name, "i");
-    cr_assert_eq(vm_create(f.hv, &other_config, 3, &vm), HV_OK);
-    f.vm = vm;
+    peer_make(2, "i");
+    be(2);
+    struct vm *vm = f.vm;
     uint64_t limit = vm->account.limit;
     vm->account.limit = vm->account.used;
     cr_assert_eq(create(NULL, 0), HV_ERR_QUOTA);
@@ -473,7 +461,6 @@ CASE(virtio_console, no_memory)
     vm->nr_devices = VM_MAX_DEVICES;
     cr_assert_eq(create(NULL, 0), HV_ERR_NOMEM);
     vm->nr_devices = 0;
-    vm_destroy(vm);
     be(0);
 }
 

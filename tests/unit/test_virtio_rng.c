@@ -165,19 +165,86 @@ CASE(virtio_rng, not_memory)
 
 /* --- Without numbers --- */
 
+static void time_goes_on(uint64_t micros)
+{
+    fakehal()->now += fakehal()->hz * micros / 1000000;
+    runs_timers(0);
+}
+
+/* The machine is asked once a millisecond, and the guest runs meanwhile. */
 CASE(virtio_rng, none_at_the_moment)
 {
     fakehal()->entropy_result = HV_ERR_BUSY;
     ask(8);
+    (void)next(0);
     for (unsigned i = 0; i < 5; i++) {
+        cr_assert(!pcpu(0)->resched, "nothing to do now");
+        cr_assert_eq(answer(), UINT32_MAX);
+        time_goes_on(900);
+        cr_assert(!pcpu(0)->resched);
+        time_goes_on(100);
         cr_assert(pcpu(0)->resched, "the buffer is not forgotten");
         (void)next(0);
-        cr_assert_eq(answer(), UINT32_MAX);
     }
     fakehal()->entropy_result = HV_OK;
+    time_goes_on(1000);
     serve_all();
     cr_assert_eq(answer(), 8);
     expect_bytes(1, 8);
+    time_goes_on(5000);
+    cr_assert(!pcpu(0)->resched, "that was all");
+}
+
+/* Nor does it wait for that if the guest comes again by itself. */
+CASE(virtio_rng, a_notification_while_one_waits)
+{
+    fakehal()->entropy_result = HV_ERR_BUSY;
+    ask(8);
+    serve_all();
+    fakehal()->entropy_result = HV_OK;
+    ask(8);
+    serve_all();
+    cr_assert_eq(answer(), 8);
+    cr_assert_eq(answer(), 8);
+}
+
+static void expect_forgotten(void)
+{
+    time_goes_on(5000);
+    cr_assert(!pcpu(0)->resched, "nobody waits");
+    fakehal()->entropy_result = HV_OK;
+    serve_all();
+    cr_assert_eq(answer(), UINT32_MAX);
+}
+
+CASE(virtio_rng, a_reset_while_one_waits)
+{
+    fakehal()->entropy_result = HV_ERR_BUSY;
+    ask(8);
+    serve_all();
+    wr(R_STATUS, 0);
+    expect_forgotten();
+}
+
+CASE(virtio_rng, the_queue_is_stopped_while_one_waits)
+{
+    fakehal()->entropy_result = HV_ERR_BUSY;
+    ask(8);
+    serve_all();
+    wr(R_QUEUE_SEL, 0);
+    wr(R_QUEUE_READY, 0);
+    expect_forgotten();
+}
+
+/* What is left of it would go off in memory that is not the device's any more. */
+CASE(virtio_rng, the_vm_ends_while_one_waits)
+{
+    fakehal()->entropy_result = HV_ERR_BUSY;
+    ask(8);
+    serve_all();
+    fixture_destroy(&f, f.vm);
+    f.vm = NULL;
+    cr_assert(list_empty(&pcpu(0)->timers.head));
 }
 
 CASE(virtio_rng, a_machine_that_has_none)
