@@ -2,7 +2,8 @@
 /*
  * The machine's disks: virtio block devices behind virtio-mmio, version 2 (Virtual I/O Device
  * Version 1.2, 4.2 and 5.2). Each slot has three descriptors of its own: header, data, status. What
- * the device says is checked: a broken one costs its own requests and no more.
+ * the device says is checked: a broken one costs its own requests and no more. The device's
+ * accesses to memory are coherent (hal/platform.h), so no cache is maintained.
  */
 #include "abi/virtio.h"
 #include "abi/virtio_blk.h"
@@ -12,6 +13,8 @@
 #include "internal.h"
 
 #define CONFIG_CAPACITY (VIRTIO_MMIO_CONFIG + 0u)
+
+#define RESET_HZ 2u /* half a second for the device to reset itself */
 
 #define QUEUE_SIZE 16u /* a power of two, at least DESCS for each slot */
 #define DESCS      3u
@@ -63,6 +66,20 @@ static void set_status(volatile char *regs, uint32_t bits)
     mmio_write32(regs, VIRTIO_MMIO_STATUS, mmio_read32(regs, VIRTIO_MMIO_STATUS) | bits);
 }
 
+/* False if the device is not done with it in time: 4.2.2.2 has no limit, but we do. */
+static bool reset(volatile char *regs)
+{
+    uint64_t end = hal_time_now() + hal_time_hz() / RESET_HZ;
+
+    mmio_write32(regs, VIRTIO_MMIO_STATUS, 0);
+    while (mmio_read32(regs, VIRTIO_MMIO_STATUS) != 0) {
+        if (hal_time_now() > end)
+            return false;
+        hal_cpu_relax();
+    }
+    return true;
+}
+
 /* 3.1.1, up to FEATURES_OK. */
 static bool negotiate(struct disk *disk)
 {
@@ -70,9 +87,8 @@ static bool negotiate(struct disk *disk)
     uint64_t offered;
     uint64_t wanted = VIRTIO_F_VERSION_1 | VIRTIO_BLK_F_RO | VIRTIO_BLK_F_FLUSH;
 
-    mmio_write32(regs, VIRTIO_MMIO_STATUS, 0);
-    while (mmio_read32(regs, VIRTIO_MMIO_STATUS) != 0)
-        hal_cpu_relax();
+    if (!reset(regs))
+        return false;
     set_status(regs, VIRTIO_STATUS_ACKNOWLEDGE);
     set_status(regs, VIRTIO_STATUS_DRIVER);
     mmio_write32(regs, VIRTIO_MMIO_DEVICE_FEATURES_SEL, 1);
@@ -192,7 +208,8 @@ void hal_disk_submit(unsigned disk, unsigned slot, const struct hal_disk_request
     mmio_write32(d->regs, VIRTIO_MMIO_QUEUE_NOTIFY, 0);
 }
 
-/* The slot that the used ring names next; false if it names none. */
+/* The slot that the used ring names next; false if it names none. An element, and all that it
+ * stands for, is read after the index that covers it (2.7.14). */
 static bool take_used(struct disk *d, unsigned *slot)
 {
     volatile struct rings *r = d->rings;
@@ -210,16 +227,28 @@ static bool take_used(struct disk *d, unsigned *slot)
     return false;
 }
 
+/*
+ * The write may be on its way to the device when the CPU goes on: reading the register back waits
+ * for it. So the line is low before the interrupt is ended; and what the device was done with
+ * before it took the acknowledgement, and for which there is no other interrupt, is in the ring for
+ * whoever looks after this.
+ */
+static void acknowledge(const struct disk *d)
+{
+    uint32_t status = mmio_read32(d->regs, VIRTIO_MMIO_INTERRUPT_STATUS);
+
+    mmio_write32(d->regs, VIRTIO_MMIO_INTERRUPT_ACK, status);
+    (void)mmio_read32(d->regs, VIRTIO_MMIO_INTERRUPT_STATUS);
+    dsb(sy);
+}
+
 bool hal_disk_done(unsigned disk, unsigned *slot, hv_err *result)
 {
     struct disk *d = &disks[disk];
 
     HV_CHECK(disk < nr_disks);
     if (!take_used(d, slot)) {
-        mmio_write32(d->regs, VIRTIO_MMIO_INTERRUPT_ACK,
-                     mmio_read32(d->regs, VIRTIO_MMIO_INTERRUPT_STATUS));
-        dsb(sy);
-        /* What was done before the acknowledgement raises no other interrupt. */
+        acknowledge(d);
         if (!take_used(d, slot))
             return false;
     }

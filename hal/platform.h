@@ -36,8 +36,11 @@ struct hal_platform {
     struct platform_range rtc;  /* a PL031; size 0: none found */
     struct platform_range uart; /* size 0: none found */
     uint32_t uart_intid;
-    /* Frames of virtio-mmio devices, in the order of the devicetree; most of them may be empty. */
+    /* Frames of virtio-mmio devices, in the order of the devicetree; most of them may be empty.
+     * Their accesses to memory are coherent with the CPUs' caches; those that are not were left
+     * out. */
     uint32_t nr_virtio;
+    uint32_t nr_virtio_incoherent;
     uint32_t virtio_intid[PLATFORM_MAX_VIRTIO];
     struct platform_range virtio[PLATFORM_MAX_VIRTIO];
     struct platform_range initrd; /* /chosen linux,initrd-start and -end; size 0: none */

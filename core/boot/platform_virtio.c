@@ -17,6 +17,18 @@ static bool read_frame(const void *fdt, int node, int gic, struct platform_range
            fdt_util_irq(fdt, node, gic, 0, intid, &why) == HV_OK;
 }
 
+/* The nearest node that says anything. */
+static bool is_coherent(const void *fdt, int node)
+{
+    for (int at = node; at >= 0; at = fdt_parent_offset(fdt, at)) {
+        if (fdt_getprop(fdt, at, "dma-noncoherent", NULL) != NULL)
+            return false;
+        if (fdt_getprop(fdt, at, "dma-coherent", NULL) != NULL)
+            return true;
+    }
+    return false;
+}
+
 void platform_find_virtio(const void *fdt, int gic, struct hal_platform *out)
 {
     int node = fdt_node_offset_by_compatible(fdt, -1, "virtio,mmio");
@@ -26,8 +38,11 @@ void platform_find_virtio(const void *fdt, int gic, struct hal_platform *out)
         uint32_t intid;
 
         if (read_frame(fdt, node, gic, &frame, &intid)) {
+            bool coherent = is_coherent(fdt, node);
             out->virtio[out->nr_virtio] = frame;
-            out->virtio_intid[out->nr_virtio++] = intid;
+            out->virtio_intid[out->nr_virtio] = intid;
+            out->nr_virtio += coherent;
+            out->nr_virtio_incoherent += !coherent;
         }
         node = fdt_node_offset_by_compatible(fdt, node, "virtio,mmio");
     }

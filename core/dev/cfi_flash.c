@@ -119,14 +119,31 @@ static bool is_protected(struct cfi_chips *chips, uint64_t offset)
            (*lock_word(chips, offset) & lock_bit(offset)) != 0;
 }
 
+/* Once in the VM's life: its guest may try again and again. */
+static void say_full(struct cfi_chips *chips, hv_err err)
+{
+    struct vm *vm = chips->vm;
+
+    if (!chips->full)
+        log_write(&vm->hv->log, LOG_MOD_DEV, LOG_WARN,
+                  "%s: flash: no memory for what is programmed: %s", vm->config->name,
+                  err == HV_ERR_QUOTA ? "its quota is used up" : hv_err_str(err));
+    chips->full = true;
+}
+
 static void program(struct cfi_chips *chips, uint64_t offset, const void *from, uint64_t len)
 {
-    if (is_protected(chips, offset))
+    if (is_protected(chips, offset)) {
         chips_finish(chips, SR_PROGRAM | SR_PROTECTED);
-    else if (flash_bank_program(chips->contents, offset, from, len) != HV_OK)
-        chips_finish(chips, SR_PROGRAM);
-    else
+        return;
+    }
+    hv_err err = flash_bank_program(chips->contents, offset, from, len);
+    if (err == HV_OK) {
         chips_begin(chips, SR_PROGRAM);
+        return;
+    }
+    say_full(chips, err);
+    chips_finish(chips, SR_PROGRAM);
 }
 
 static void erase(struct cfi_chips *chips, uint64_t offset)

@@ -51,6 +51,7 @@ struct cfi_chips {
     enum cfi_mode mode;
     uint8_t status;
     uint8_t failed;     /* what SR will say if the disk cannot keep what is under way */
+    bool full;          /* there was no memory for what was programmed, and the log has it */
     bool mapped;        /* stage 2 may map pages of it */
     uint32_t left;      /* CFI_DATA: writes to come after the next one */
     bool buffer_placed; /* CFI_DATA: one has come, which said where */

@@ -6,7 +6,7 @@
 
 #include "dev/registry.h"
 
-#define FLASH_NR_PROPS 2u
+#define FLASH_NR_PROPS 3u
 
 /* What the bundle may say of it. */
 extern const struct dev_prop flash_props[FLASH_NR_PROPS];
@@ -18,6 +18,7 @@ const char *flash_check(const struct dev_config *config);
  * configuration's firmware and variables, or from a disk of the machine's, and is found again in
  * later ones: hv->flash[]. Flash of a
  * VM of whose configuration neither the node nor firmware is part is erased and write-protected.
+ * Only the manager: other VMs run while it waits for a disk (hv_worked()). Errors are in the log.
  */
 HV_MUST_CHECK hv_err flash_create(struct vm *vm, const struct dev_instance *instance);
 

@@ -5,9 +5,9 @@
 
 hv_err flash_disk_open(struct flash_disk *disk, unsigned number)
 {
+    *disk = (struct flash_disk){.number = number};
     if (number >= hal_disk_count())
         return HV_ERR_NOENT;
-    *disk = (struct flash_disk){.number = number};
     hal_disk_info(number, &disk->info);
     return HV_OK;
 }
@@ -52,7 +52,7 @@ bool flash_disk_is_busy(struct flash_disk *disk)
     return disk->busy != 0;
 }
 
-bool flash_disk_wait(struct flash_disk *disk)
+bool flash_disk_wait(struct flash_disk *disk, struct hv *hv)
 {
     uint64_t end = hal_time_now() + hal_time_hz();
 
@@ -60,14 +60,16 @@ bool flash_disk_wait(struct flash_disk *disk)
         if (hal_time_now() > end)
             return false;
         hal_cpu_relax();
+        hv_worked(hv, HV_PIECE);
     }
     return true;
 }
 
-hv_err flash_disk_read(struct flash_disk *disk, uint64_t offset, pa_t to, uint64_t len)
+hv_err flash_disk_read(struct flash_disk *disk, struct hv *hv, uint64_t offset, pa_t to,
+                       uint64_t len)
 {
     transfer(disk, HAL_DISK_READ, offset, to, len);
-    return flash_disk_wait(disk) ? disk->outcome : HV_ERR_IO;
+    return flash_disk_wait(disk, hv) ? disk->outcome : HV_ERR_IO;
 }
 
 void flash_disk_write(struct flash_disk *disk, uint64_t offset, pa_t from, uint64_t len)

@@ -38,7 +38,7 @@ static hv_err sector_alloc(struct flash_bank *bank, uint32_t n)
 {
     struct flash_store *store = bank->store;
     hv_err err =
-        page_pool_alloc(store->pool, &store->account, FLASH_SECTOR_ORDER, &bank->sector[n]);
+        page_pool_alloc(&store->hv->pool, &store->account, FLASH_SECTOR_ORDER, &bank->sector[n]);
 
     if (err != HV_OK) {
         bank->sector[n] = pa(0);
@@ -176,16 +176,18 @@ static hv_err sector_load(struct flash_bank *bank, uint32_t n)
 
     if (err != HV_OK)
         return err;
-    err = flash_disk_read(&bank->disk, n * FLASH_SECTOR_SIZE, bank->sector[n], FLASH_SECTOR_SIZE);
+    err = flash_disk_read(&bank->disk, store->hv, n * FLASH_SECTOR_SIZE, bank->sector[n],
+                          FLASH_SECTOR_SIZE);
     if (err != HV_OK)
         return err;
     uint8_t *bytes = sector_open(bank, n);
     bool erased = is_erased(bytes, FLASH_SECTOR_SIZE);
     sector_close(bytes);
     if (erased) {
-        page_pool_free(store->pool, &store->account, bank->sector[n], FLASH_SECTOR_ORDER);
+        page_pool_free(&store->hv->pool, &store->account, bank->sector[n], FLASH_SECTOR_ORDER);
         bank->sector[n] = pa(0);
     }
+    hv_worked(store->hv, FLASH_SECTOR_SIZE);
     return HV_OK;
 }
 
@@ -201,6 +203,8 @@ hv_err flash_bank_use_disk(struct flash_bank *bank, unsigned number)
     bank->on_disk = true;
     uint32_t count = sectors < FLASH_SECTORS ? (uint32_t)sectors : FLASH_SECTORS;
     bank->writable = bank->disk.info.read_only ? 0 : count;
+    if (!bank->store->has_quota)
+        bank->store->account.limit += count * (FLASH_SECTOR_SIZE / PAGE_SIZE);
     for (uint32_t n = 0; n < count && err == HV_OK; n++)
         err = sector_load(bank, n);
     return err;
@@ -234,7 +238,7 @@ pa_t flash_bank_pages(struct flash_bank *bank, uint64_t offset, uint64_t *len)
 
 static hv_err make_ones(struct flash_store *store)
 {
-    hv_err err = page_pool_alloc(store->pool, store->owner, 0, &store->ones);
+    hv_err err = page_pool_alloc(&store->hv->pool, &store->hv->account, 0, &store->ones);
 
     if (err != HV_OK) {
         store->ones = pa(0);
@@ -248,17 +252,32 @@ static hv_err make_ones(struct flash_store *store)
     return HV_OK;
 }
 
-static hv_err fill(struct flash_store *store, const struct vm_blob images[FLASH_BANKS])
+static hv_err fill(struct flash_bank *bank, const struct vm_blob *image)
 {
-    hv_err err = make_ones(store);
+    const uint8_t *data = image->data;
+    hv_err err = HV_OK;
 
-    for (uint32_t i = 0; i < FLASH_BANKS && err == HV_OK; i++)
-        err = flash_bank_program(&store->bank[i], 0, images[i].data, images[i].size);
+    for (uint64_t at = 0; at < image->size && err == HV_OK; at += FLASH_SECTOR_SIZE) {
+        err = flash_bank_program(bank, at, data + at, sector_part(at, image->size - at));
+        hv_worked(bank->store->hv, FLASH_SECTOR_SIZE);
+    }
     return err;
 }
 
-hv_err flash_store_create(struct page_pool *pool, struct page_account *owner,
-                          const struct vm_blob images[FLASH_BANKS], struct flash_store **out)
+static hv_err fill_all(struct flash_store *store, const struct flash_setup *setup)
+{
+    hv_err err = make_ones(store);
+
+    store->has_quota = setup->quota != 0;
+    store->account.limit = store->has_quota ? setup->quota / PAGE_SIZE : UINT64_MAX;
+    for (uint32_t i = 0; i < FLASH_BANKS && err == HV_OK; i++)
+        err = fill(&store->bank[i], &setup->image[i]);
+    if (!store->has_quota)
+        store->account.limit = store->account.used + FLASH_SPARE / PAGE_SIZE;
+    return err;
+}
+
+hv_err flash_store_create(struct hv *hv, const struct flash_setup *setup, struct flash_store **out)
 {
     unsigned order = page_pool_order(sizeof(struct flash_store));
     struct flash_store *store;
@@ -266,22 +285,20 @@ hv_err flash_store_create(struct page_pool *pool, struct page_account *owner,
     hv_err err;
 
     for (uint32_t i = 0; i < FLASH_BANKS; i++)
-        if (images[i].size > FLASH_BANK_SIZE)
+        if (setup->image[i].size > FLASH_BANK_SIZE)
             return HV_ERR_RANGE;
-    err = page_pool_alloc(pool, owner, order, &block);
+    err = page_pool_alloc(&hv->pool, &hv->account, order, &block);
     if (err != HV_OK)
         return err;
     store = hal_phys_map(block, sizeof(*store));
     HV_CHECK(store != NULL);
-    store->pool = pool;
-    store->account.limit = FLASH_BANKS * FLASH_BANK_SIZE / PAGE_SIZE;
-    store->owner = owner;
+    store->hv = hv;
     store->block = block;
     for (uint32_t i = 0; i < FLASH_BANKS; i++) {
         store->bank[i].store = store;
         store->bank[i].writable = FLASH_SECTORS;
     }
-    err = fill(store, images);
+    err = fill_all(store, setup);
     if (err == HV_OK)
         *out = store;
     else
@@ -289,19 +306,26 @@ hv_err flash_store_create(struct page_pool *pool, struct page_account *owner,
     return err;
 }
 
+static void sectors_free(struct flash_store *store, struct flash_bank *bank)
+{
+    for (uint32_t n = 0; n < FLASH_SECTORS; n++) {
+        if (!sector_is_there(bank, n))
+            continue;
+        page_pool_free(&store->hv->pool, &store->account, bank->sector[n], FLASH_SECTOR_ORDER);
+        hv_worked(store->hv, FLASH_SECTOR_SIZE);
+    }
+}
+
 void flash_store_destroy(struct flash_store *store)
 {
-    struct page_pool *pool = store->pool;
-    struct page_account *owner = store->owner;
+    struct hv *hv = store->hv;
     pa_t block = store->block;
 
     for (uint32_t i = 0; i < FLASH_BANKS; i++)
-        for (uint32_t n = 0; n < FLASH_SECTORS; n++)
-            if (sector_is_there(&store->bank[i], n))
-                page_pool_free(pool, &store->account, store->bank[i].sector[n], FLASH_SECTOR_ORDER);
+        sectors_free(store, &store->bank[i]);
     if (store->ones.v != 0)
-        page_pool_free(pool, owner, store->ones, 0);
+        page_pool_free(&hv->pool, &hv->account, store->ones, 0);
     HV_CHECK(store->account.used == 0);
     hal_phys_unmap(store, sizeof(*store));
-    page_pool_free(pool, owner, block, page_pool_order(sizeof(*store)));
+    page_pool_free(&hv->pool, &hv->account, block, page_pool_order(sizeof(*store)));
 }

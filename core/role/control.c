@@ -99,9 +99,10 @@ static void do_start(struct control *control)
 {
     hv_err err = HV_ERR_EXIST;
 
-    control->manager->halted &= ~BIT(control->slot);
-    if (control->vm == NULL)
+    if (control->vm == NULL) {
+        control->manager->halted &= ~BIT(control->slot);
         err = manager_start_vm(control->manager, control->slot);
+    }
     say_result(control, err, "started");
 }
 
@@ -119,8 +120,12 @@ static void do_stop(struct control *control)
 
 static void do_reset(struct control *control)
 {
-    /* At once, also if it waits for a reset of its own. */
-    control->manager->reset_from[control->slot] = 0;
+    struct manager *manager = control->manager;
+
+    /* At once, also if it waits for a reset of its own, or was asked to shut down. */
+    manager->reset_from[control->slot] = 0;
+    manager->halted &= ~BIT(control->slot);
+    stop_forget(&manager->stopping, control->slot);
     vm_end(control->vm, VM_RESET, "reset from the console");
 }
 

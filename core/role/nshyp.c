@@ -115,6 +115,10 @@ static void init_machine(struct hv *hv, struct console *console)
         hv->wall_base -= hal_time_now() / hal_time_hz();
     hal_id_regs(&hv->idregs);
     idreg_virtualise(&hv->idregs, s2_ipa_bits(&hv->idregs), &hv->guest_idregs);
+    if (hv->platform.nr_virtio_incoherent != 0)
+        log_write(&hv->log, LOG_MOD_BOOT, LOG_WARN,
+                  "%u virtio devices are not used: the devicetree does not say dma-coherent",
+                  hv->platform.nr_virtio_incoherent);
 }
 
 static void init_memory(struct hv *hv, const struct hal_boot *boot)

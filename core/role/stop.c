@@ -23,6 +23,11 @@ bool stop_ask(struct stopping *stopping, struct hv *hv, uint32_t slot)
     return true;
 }
 
+void stop_forget(struct stopping *stopping, uint32_t slot)
+{
+    stopping->by[slot] = 0;
+}
+
 void stop_check(struct stopping *stopping)
 {
     struct hv *hv = stopping->hv;

@@ -26,6 +26,9 @@ struct stopping {
  */
 bool stop_ask(struct stopping *stopping, struct hv *hv, uint32_t slot);
 
+/* The VM of `slot` was asked, or not, and is not ended for it any more. */
+void stop_forget(struct stopping *stopping, uint32_t slot);
+
 /* Ends those that have had their time, and forgets those that are over. Whenever there is work,
  * before VMs that are over are destroyed. */
 void stop_check(struct stopping *stopping);

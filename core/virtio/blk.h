@@ -49,7 +49,8 @@ struct blk_backend_ops {
     /*
      * A piece from the beginning of these `len` bytes, of which io->len can be done at once.
      * HV_ERR_BUSY: not now, notify() follows. HV_ERR_NOMEM, HV_ERR_QUOTA: there is no memory to
-     * write to. The range is on the disk, and no change of a read-only one.
+     * write to. The range is on the disk, and no change of a read-only one. What a WRITE that is
+     * begun and not submitted leaves there is what it had before, or zeroes.
      */
     hv_err (*begin)(struct blk_backend *backend, enum blk_op op, uint64_t sector, uint64_t len,
                     struct blk_io **io);

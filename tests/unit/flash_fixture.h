@@ -13,13 +13,13 @@ static struct fixture f;
 static struct cfi_flash flash;
 static struct flash_store *store;
 
-static inline void flash_setup(const struct vm_blob images[2])
+static inline void flash_setup(const struct flash_setup *setup)
 {
     fixture_hv(&f, MIB(16), 1);
     fixture_create(&f, 1);
     store = NULL;
-    if (images != NULL)
-        cr_assert_eq(flash_store_create(&f.hv->pool, &f.hv->account, images, &store), HV_OK);
+    if (setup != NULL)
+        cr_assert_eq(flash_store_create(f.hv, setup, &store), HV_OK);
     cr_assert_eq(cfi_flash_init(&flash, f.vm, 0, store), HV_OK);
 }
 

@@ -15,10 +15,10 @@ static struct flash_store *store;
 static void rom_setup(void)
 {
     static const unsigned char image[] = {1, 2, 3, 4};
-    const struct vm_blob images[2] = {{image, 4}, {image, 4}};
+    const struct flash_setup flash_setup = {.image = {{image, 4}, {image, 4}}};
 
     setup();
-    cr_assert_eq(flash_store_create(&f.hv->pool, &f.hv->account, images, &store), HV_OK);
+    cr_assert_eq(flash_store_create(f.hv, &flash_setup, &store), HV_OK);
     cr_assert_eq(cfi_flash_init(&flash, f.vm, 0, store), HV_OK);
 }
 

@@ -7,9 +7,8 @@ static const uint8_t image1[] = {0xf0};
 
 static void setup(void)
 {
-    const struct vm_blob images[2] = {{image0, sizeof(image0)}, {image1, sizeof(image1)}};
-
-    flash_setup(images);
+    flash_setup(
+        &(struct flash_setup){.image = {{image0, sizeof(image0)}, {image1, sizeof(image1)}}});
 }
 
 CASE(cfi_flash, is_on_the_bus_and_reads_as_its_images)
@@ -357,6 +356,37 @@ CASE(cfi_flash, no_memory_for_a_sector)
     cr_expect_eq(r32(0), 0x00800080);
     cr_expect_eq(store->bank[0].sector[1].v, 0, "ones take no pages");
     page_pool_fail_nth(&f.hv->pool, 0);
+}
+
+static unsigned lines_of(const char *text)
+{
+    unsigned count = 0;
+
+    for (const char *at = fakehal()->out; at != NULL && (at = strstr(at, text)) != NULL; at++)
+        count++;
+    return count;
+}
+
+CASE(cfi_flash, a_quota_that_is_used_up_is_said_once)
+{
+    static const char words[] =
+        "warn dev: g: flash: no memory for what is programmed: its quota is used up";
+
+    for (uint64_t n = 8; n < 12; n++) {
+        w32(n * SECTOR, 0x40);
+        w32(n * SECTOR, 0);
+        cr_assert_eq(r32(0), 0x00800080);
+    }
+    for (uint64_t n = 12; n < 15; n++) {
+        w32(n * SECTOR, 0x40);
+        w32(n * SECTOR, 0);
+        cr_assert_eq(r32(0), 0x00900090);
+    }
+    cr_expect_eq(lines_of(words), 1, "%s", fakehal()->out);
+    w32(0, 0x50);
+    w32(8 * SECTOR, 0x40);
+    w32(8 * SECTOR, 0);
+    cr_expect_eq(r32(0), 0x00800080, "what it has can be programmed on");
 }
 
 CASE(cfi_flash, contents_survive_the_chips)

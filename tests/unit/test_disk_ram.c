@@ -211,6 +211,39 @@ CASE(disk_ram, flush_and_forget)
     disks_route(&d.disks);
 }
 
+/* The device ends between submit() and collect(): the next one hears nothing of it. */
+CASE(disk_ram, what_a_device_leaves_behind)
+{
+    struct disk *disk = disk_make(&d, &(struct disk_setup){.size = 8192});
+    const struct blk_backend_ops *ops = disk->backend.ops;
+    struct blk_io *io;
+
+    cr_assert_eq(ops->begin(&disk->backend, BLK_WRITE, 0, 512, &io), HV_OK);
+    memset(io->buf, 0x33, 512);
+    ops->submit(&disk->backend, io);
+    cr_assert_not_null(ops->detach);
+    ops->detach(&disk->backend);
+    cr_assert_null(ops->collect(&disk->backend));
+    cr_assert_eq(byte_at(disk, 511), 0x33);
+}
+
+/* A whole page that was to be overwritten, and was not: what it had before is gone, and nothing of
+ * anybody else's is in its place. */
+CASE(disk_ram, a_write_that_is_given_up)
+{
+    struct disk *disk = disk_make(&d, &(struct disk_setup){.image = {image, 8192}});
+    const struct blk_backend_ops *ops = disk->backend.ops;
+    struct blk_io *io;
+
+    cr_assert_eq(ops->begin(&disk->backend, BLK_WRITE, 0, 4096, &io), HV_OK);
+    ops->end(&disk->backend, io);
+    cr_assert_eq(byte_at(disk, 5), 0, "zeroes, as docs/disks.md has it");
+    cr_assert_eq(byte_at(disk, 4096), image[4096]);
+    cr_assert_eq(ops->begin(&disk->backend, BLK_WRITE, 8, 512, &io), HV_OK);
+    ops->end(&disk->backend, io);
+    cr_assert_eq(byte_at(disk, 4097), image[4097], "a part of one keeps what it had");
+}
+
 /* --- Against a plain array --- */
 
 #define MODEL_SIZE MIB(3)

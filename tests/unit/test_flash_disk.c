@@ -11,6 +11,8 @@ static struct disks disks;
 /* The disk is at work until somebody waits, and then it is done. */
 static hv_err outcome;
 
+#define EXPECT_LOG(text) cr_assert(fakehal_console_has(text), "%s", fakehal()->out)
+
 static void finish_disks(void *ctx)
 {
     (void)ctx;
@@ -27,9 +29,7 @@ static unsigned char *disk_bytes(uint64_t at)
 
 static void setup(void)
 {
-    const struct vm_blob images[2] = {{NULL, 0}, {NULL, 0}};
-
-    flash_setup(images);
+    flash_setup(&(struct flash_setup){.quota = 0});
     outcome = HV_OK;
     fakehal()->relax = finish_disks;
     (void)fakehal_add_disk(DISK_SECTORS + 1, false);
@@ -45,7 +45,7 @@ static void use(void)
 /* All that the disk is at work on, and what that leads to. */
 static void settle(void)
 {
-    cr_assert(flash_disk_wait(&store->bank[1].disk));
+    cr_assert(flash_disk_wait(&store->bank[1].disk, f.hv));
 }
 
 CASE(flash_disk, is_what_the_bank_holds)
@@ -156,10 +156,31 @@ CASE(flash_disk, disks_that_will_not_do)
     cr_expect_eq(flash_bank_use_disk(&store->bank[1], 0), HV_ERR_IO);
 }
 
+CASE(flash_disk, may_take_what_the_disk_has)
+{
+    memset(disk_bytes(0), 0, (DISK_SECTORS + 1) * 512);
+    use();
+    cr_expect_eq(store->account.used, 2 * 64);
+    cr_expect_eq(store->account.limit, (2 + 4) * 64);
+}
+
+CASE(flash_disk, or_what_somebody_says)
+{
+    memset(disk_bytes(0), 0, (DISK_SECTORS + 1) * 512);
+    store->has_quota = true;
+    store->account.limit = 2 * 64 - 1;
+    cr_expect_eq(flash_bank_use_disk(&store->bank[1], 0), HV_ERR_QUOTA);
+}
+
 CASE(flash_disk, no_memory_for_its_sectors)
 {
     page_pool_fail_nth(&f.hv->pool, 2);
     cr_expect_eq(flash_bank_use_disk(&store->bank[1], 0), HV_ERR_NOMEM);
+}
+
+static void only_time_stands(void *ctx)
+{
+    (void)ctx;
 }
 
 static void only_time_goes_on(void *ctx)
@@ -172,7 +193,7 @@ CASE(flash_disk, a_disk_that_never_answers)
 {
     fakehal()->relax = only_time_goes_on;
     cr_expect_eq(flash_bank_use_disk(&store->bank[1], 0), HV_ERR_IO);
-    cr_expect_not(flash_disk_wait(&store->bank[1].disk));
+    cr_expect_not(flash_disk_wait(&store->bank[1].disk, f.hv));
     fakehal()->relax = finish_disks;
     settle();
 }
@@ -188,15 +209,28 @@ static const struct dev_class *flash_class(void)
     return &dev_registry.class[i];
 }
 
-static hv_err create(uint32_t machine)
+static uint64_t quota;
+
+static hv_err create_as(struct dev_config config)
 {
     const struct dev_class *class = flash_class();
-    struct dev_config *config = &f.config.device[0];
-    const struct dev_instance instance = {class, config, class->base, class->size, 0};
+    const struct dev_instance instance = {class, &f.config.device[0], class->base, class->size, 0};
 
-    *config = (struct dev_config){.class = class, .given = 2, .number = {machine}};
+    config.class = class;
+    config.quota = quota;
+    f.config.device[0] = config;
     f.vm->bus.count = 0; /* for another one */
     return class->create(f.vm, &instance);
+}
+
+static hv_err create(uint32_t machine)
+{
+    return create_as((struct dev_config){.given = 2, .number = {machine}});
+}
+
+static hv_err create_plain(void)
+{
+    return create_as((struct dev_config){.given = 0});
 }
 
 CASE(flash_disk, belongs_to_the_flash)
@@ -217,13 +251,96 @@ CASE(flash_disk, belongs_to_the_flash)
     fakehal()->relax = only_time_goes_on;
     cr_expect_eq(create(0), HV_ERR_IO);
     fakehal()->relax = finish_disks;
-    cr_expect(flash_disk_wait(&made->bank[1].disk));
+    cr_expect(flash_disk_wait(&made->bank[1].disk, f.hv));
     f.hv->flash[0] = NULL;
     cr_expect_eq(create(0), HV_ERR_EXIST, "it is somebody's");
     cr_expect_eq(create(7), HV_ERR_NOENT);
     cr_expect_eq(f.hv->flash[0], NULL);
     fixture_destroy(&f, f.vm);
     flash_store_destroy(made);
+    fixture_create(&f, 1);
+}
+
+/* `start` again, and again, of a VM whose flash's disk does not answer, or answers late. */
+CASE(flash_disk, late_answers_are_waited_for)
+{
+    disks_init(&disks, f.hv);
+    f.hv->disks = &disks;
+    fakehal()->relax = only_time_goes_on;
+    cr_expect_eq(create(0), HV_ERR_IO);
+    EXPECT_LOG("error dev: g: flash: the machine's disk 0: does not answer\r\n");
+    cr_expect_eq(disks.machine, 1, "it may still write to our memory");
+    cr_expect_eq(create(0), HV_ERR_IO);
+    EXPECT_LOG("the machine's disk 0: is still busy with what it was asked for before\r\n");
+    cr_expect_eq(fakehal()->disk[0].submits, 4, "nothing new is asked of it");
+    fakehal()->relax = finish_disks;
+    cr_assert_eq(create(0), HV_OK);
+    cr_expect(f.hv->flash[0]->bank[1].on_disk);
+    cr_expect_eq(disks.machine, 1);
+    fixture_destroy(&f, f.vm);
+    flash_store_destroy(f.hv->flash[0]);
+    fixture_create(&f, 1);
+}
+
+CASE(flash_disk, a_disk_that_fails_is_nobodys_again)
+{
+    uint64_t used = f.hv->account.used;
+
+    disks_init(&disks, f.hv);
+    f.hv->disks = &disks;
+    outcome = HV_ERR_IO;
+    cr_expect_eq(create(0), HV_ERR_IO);
+    cr_expect_eq(disks.machine, 0);
+    cr_expect_null(f.hv->flash[0]);
+    outcome = HV_OK;
+    quota = 4096;
+    cr_expect_eq(create(0), HV_ERR_QUOTA);
+    quota = 0;
+    EXPECT_LOG("g: flash: the machine's disk 0: what it holds does not fit into its quota\r\n");
+    cr_expect_eq(disks.machine, 0);
+    disks.machine = 2;
+    cr_expect_eq(create(5), HV_ERR_NOENT);
+    cr_expect_eq(disks.machine, 2, "and no other one");
+    cr_expect_eq(f.hv->account.used, used, "all is given back");
+}
+
+/* Others run while it is slow. */
+static unsigned turns;
+
+static void slow_turn(struct pcpu *pcpu)
+{
+    (void)pcpu;
+    fakehal()->now += fakehal()->hz / 500;
+    if (++turns % 8 == 0)
+        (void)fakehal_disk_finish_all(0, HV_OK);
+}
+
+CASE(flash_disk, others_have_their_turn_while_it_is_slow)
+{
+    fakehal()->relax = only_time_stands;
+    f.hv->turn = slow_turn;
+    f.hv->pcpu[0].passes = 1;
+    turns = 0;
+    use();
+    cr_expect_eq(turns, 16, "eight for each sector");
+    f.hv->turn = NULL;
+}
+
+CASE(flash_disk, images_that_do_not_fit)
+{
+    static const unsigned char zeroes[0x40001];
+
+    f.config.firmware = (struct vm_blob){zeroes, sizeof(zeroes)};
+    quota = 2 * SECTOR - 1;
+    cr_expect_eq(create_plain(), HV_ERR_QUOTA);
+    EXPECT_LOG("error dev: g: flash: what it holds does not fit into its quota\r\n");
+    cr_expect_null(f.hv->flash[0]);
+    quota = 2 * SECTOR;
+    cr_assert_eq(create_plain(), HV_OK);
+    quota = 0;
+    cr_expect_eq(f.hv->flash[0]->account.used, 2 * 64);
+    fixture_destroy(&f, f.vm);
+    flash_store_destroy(f.hv->flash[0]);
     fixture_create(&f, 1);
 }
 
@@ -242,6 +359,8 @@ CASE(flash_disk, what_the_bundle_may_say)
     cr_expect_eq(class->check(&config), NULL);
     cr_expect_str_eq(class->props[0].name, "variables");
     cr_expect_str_eq(class->props[1].name, "machine");
+    cr_expect_str_eq(class->props[2].name, "quota");
+    cr_expect_eq(class->props[2].min, 4096);
 }
 
 CASES_RUN(flash_disk, setup, flash_finish)

@@ -28,9 +28,7 @@ static struct {
 
 static void setup(void)
 {
-    const struct vm_blob images[2] = {{NULL, 0}, {NULL, 0}};
-
-    flash_setup(images);
+    flash_setup(&(struct flash_setup){.quota = 0});
     memset(&model, 0, sizeof(model));
     memset(model.bytes, 0xff, sizeof(model.bytes));
     model.status = 0x80;

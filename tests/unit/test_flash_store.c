@@ -18,9 +18,7 @@ static void finish(void)
 
 static hv_err create(struct vm_blob first, struct vm_blob second, struct flash_store **out)
 {
-    const struct vm_blob images[2] = {first, second};
-
-    return flash_store_create(&f.hv->pool, &f.hv->account, images, out);
+    return flash_store_create(f.hv, &(struct flash_setup){.image = {first, second}}, out);
 }
 
 static const struct vm_blob none = {NULL, 0};
@@ -87,6 +85,66 @@ CASE(flash_store, programming_across_sectors)
     cr_expect_eq(seen[0], 0x00, "0xf0 and 0x0f");
     cr_expect_eq(seen[1], 0x00);
     flash_store_destroy(store);
+}
+
+/* Four sectors, of whichever bank. An erased one keeps its pages. */
+CASE(flash_store, what_is_programmed_may_take_a_megabyte)
+{
+    static const uint8_t zero = 0, ones = 0xff;
+    struct flash_store *store;
+
+    cr_assert_eq(create((struct vm_blob){&zero, 1}, none, &store), HV_OK);
+    cr_expect_eq(store->account.used, 64);
+    for (uint64_t n = 1; n <= 4; n++)
+        cr_expect_eq(flash_bank_program(&store->bank[n % 2], n * SECTOR, &zero, 1), HV_OK);
+    cr_expect_eq(flash_bank_program(&store->bank[1], 9 * SECTOR, &zero, 1), HV_ERR_QUOTA);
+    cr_expect_eq(flash_bank_program(&store->bank[1], 9 * SECTOR, &ones, 1), HV_OK, "costs nothing");
+    flash_bank_erase(&store->bank[0], 2 * SECTOR);
+    cr_expect_eq(flash_bank_program(&store->bank[1], 9 * SECTOR, &zero, 1), HV_ERR_QUOTA);
+    cr_expect_eq(flash_bank_program(&store->bank[0], 2 * SECTOR, &zero, 1), HV_OK);
+    flash_store_destroy(store);
+}
+
+CASE(flash_store, or_what_somebody_says)
+{
+    static const uint8_t zero = 0;
+    struct flash_setup setup = {.image = {{&zero, 1}, {&zero, 1}}, .quota = 3 * SECTOR - 1};
+    struct flash_store *store;
+
+    cr_assert_eq(flash_store_create(f.hv, &setup, &store), HV_OK);
+    cr_expect_eq(flash_bank_program(&store->bank[0], SECTOR, &zero, 1), HV_ERR_QUOTA);
+    flash_store_destroy(store);
+    setup.quota = 2 * SECTOR - 1;
+    cr_expect_eq(flash_store_create(f.hv, &setup, &store), HV_ERR_QUOTA);
+    cr_expect_eq(page_pool_free_pages(&f.hv->pool), f.free_pages);
+    setup.quota = 3 * SECTOR;
+    cr_assert_eq(flash_store_create(f.hv, &setup, &store), HV_OK);
+    cr_expect_eq(flash_bank_program(&store->bank[0], SECTOR, &zero, 1), HV_OK);
+    flash_store_destroy(store);
+}
+
+static unsigned turns;
+
+static void count_turn(struct pcpu *pcpu)
+{
+    (void)pcpu;
+    turns++;
+}
+
+/* 8 MiB are eight pieces to fill, and eight to give back. */
+CASE(flash_store, others_have_their_turn)
+{
+    static uint8_t image[8 * 1024 * 1024];
+    struct flash_store *store;
+
+    f.hv->turn = count_turn;
+    f.hv->pcpu[0].passes = 1;
+    turns = 0;
+    cr_assert_eq(create((struct vm_blob){image, sizeof(image)}, none, &store), HV_OK);
+    cr_expect_eq(turns, 8);
+    flash_store_destroy(store);
+    cr_expect_eq(turns, 16);
+    f.hv->turn = NULL;
 }
 
 CASE(flash_store, no_memory)

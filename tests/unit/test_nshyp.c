@@ -49,6 +49,20 @@ CASE(nshyp, wall_clock)
     }
 }
 
+CASE(nshyp, devices_beside_the_caches)
+{
+    bundle();
+    bundle_vm("a", VM_MEMORY, "o");
+    machine(RAM_SIZE);
+    tree_string("/virtio_mmio@a000000", "compatible", "virtio,mmio");
+    tree_cells("/virtio_mmio@a000000", "reg", 0, 0xa000000, 0, 0x200);
+    tree_cells("/virtio_mmio@a000000", "interrupts", 0, 16, 1);
+    power_on();
+    EXPECT_LOG("warn boot: 1 virtio devices are not used: the devicetree does not say "
+               "dma-coherent\r\n");
+    EXPECT_LOG(OFF_LINE);
+}
+
 CASE(nshyp, crash_of_the_vm)
 {
     bundle();

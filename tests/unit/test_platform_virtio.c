@@ -7,6 +7,7 @@ static void add_frame(const char *path, uint32_t base, uint32_t size, uint32_t s
     tree_string(path, "compatible", "virtio,mmio");
     tree_cells(path, "reg", 0, base, 0, size);
     tree_cells(path, "interrupts", 0, spi, 1);
+    tree_bytes(path, "dma-coherent", "", 0);
 }
 
 CASE(platform_virtio, none)
@@ -46,6 +47,27 @@ CASE(platform_virtio, those_that_cannot_be_used_are_left_out)
     cr_assert_eq(out.nr_virtio, 1);
     expect_range(&out.virtio[0], 0xa000a00, 0x200);
     cr_expect_eq(out.virtio_intid[0], 53);
+}
+
+/* Nobody cleans caches for them. Linux, of_dma_is_coherent(): the nearest node that says so. */
+CASE(platform_virtio, not_coherent)
+{
+    tree_virt();
+    add_frame("/virtio_mmio@a000000", 0xa000000, 0x200, 16);
+    tree_drop("/virtio_mmio@a000000", "dma-coherent");
+    add_frame("/virtio_mmio@a000200", 0xa000200, 0x200, 17);
+    EXPECT_OK();
+    cr_assert_eq(out.nr_virtio, 1);
+    cr_expect_eq(out.virtio_intid[0], 49);
+    cr_expect_eq(out.nr_virtio_incoherent, 1);
+    tree_bytes("/", "dma-coherent", "", 0);
+    EXPECT_OK();
+    cr_expect_eq(out.nr_virtio, 2, "the bus is");
+    cr_expect_eq(out.nr_virtio_incoherent, 0);
+    tree_bytes("/virtio_mmio@a000000", "dma-noncoherent", "", 0);
+    EXPECT_OK();
+    cr_expect_eq(out.nr_virtio, 1);
+    cr_expect_eq(out.nr_virtio_incoherent, 1);
 }
 
 CASE(platform_virtio, as_many_as_there_is_room_for)

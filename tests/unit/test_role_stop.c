@@ -142,6 +142,46 @@ CASE(role_stop, it_shuts_down)
     cr_expect_eq(manager.stopping.by[0], 0);
 }
 
+/* `reset` is the last word: the VM starts again, and the time that `stop` gave it is over. */
+CASE(role_stop, a_reset_after_it)
+{
+    static const char *const lines[] = {"stop one", "reset one"};
+
+    start(0);
+    listen(0);
+    typed = lines;
+    actions[0] = "kykyo";
+    cr_assert_eq(run_pcpu(0), FAKEHAL_HALTED, "%s", fakehal()->out);
+    EXPECT_LOG("one: asked to shut down");
+    EXPECT_LOG("notice vm: one reset: reset from the console\r\n");
+    EXPECT_LOG("notice vm: one off: powered off by PSCI SYSTEM_OFF\r\n");
+    cr_expect_eq(manager.halted & 1, 0);
+    cr_expect_eq(manager.stopping.by[0], 0);
+}
+
+CASE(role_stop, the_next_life_has_not_its_time)
+{
+    start(0);
+    listen(0);
+    command("stop one");
+    command("reset one");
+    cr_expect_eq(manager.stopping.by[0], 0);
+    pass(10 * HZ);
+    EXPECT_NO_LOG("did not shut down");
+    cr_expect_eq(f.hv->vm[0]->state, VM_RESET);
+}
+
+/* It still is to be stopped, whatever becomes of `start`. */
+CASE(role_stop, a_start_while_it_is_asked)
+{
+    start(0);
+    listen(0);
+    command("stop one");
+    command("start one");
+    EXPECT_LOG("one: not started: already exists\r\n");
+    cr_expect(manager.halted & 1);
+}
+
 CASE(role_stop, nothing_asked)
 {
     stop_check(&manager.stopping);
