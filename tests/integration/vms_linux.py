@@ -40,7 +40,7 @@ SOURCE = """/dts-v1/;
 """
 # What the other VM is in `lives`: its vCPUs, MiB, command line, images, and the words with which it is at work.
 SPIN = (4, 16, "say=1 end=1000000", 'kernel = /incbin/("{programs}/spin.bin");', "other: # time")
-LINUX = (4, LINUX_MIB, "console=ttyAMA0", 'kernel = /incbin/("{linux}"); initrd = /incbin/("{initramfs}");', "other: [    0.4")
+LINUX = (4, LINUX_MIB, "console=ttyAMA0", 'kernel = /incbin/("{linux}"); initrd = /incbin/("{initramfs}");', "Run /init as init process")
 # An answer to `list`: the state of the other VM, which has no line once it is destroyed, and the free memory.
 FREE = re.compile(r"^(?: *1 +other +(\S+).*\n)?(\d+) KiB of memory are free$", re.MULTILINE)
 COMMAND_LINE = "\x01c"  # Ctrl-A c
