@@ -53,11 +53,36 @@ static void give_place(struct vswitch_port *to, struct net_frame *frame)
 
 static void enqueue(struct vswitch_port *to, struct net_frame *frame)
 {
-    bool first = list_empty(&to->queue);
+    struct vswitch_source *source = &to->from[frame->source];
+    bool first = list_empty(&to->turns);
 
-    list_insert_before(&to->queue, &frame->node);
+    if (list_empty(&source->frames))
+        list_insert_before(&to->turns, &source->node);
+    list_insert_before(&source->frames, &frame->node);
     if (first)
         wake(to, NET_WAKE_RECEIVE);
+}
+
+/* The first frame of the source whose turn it is; NULL: no frame waits. */
+static struct net_frame *first_frame(const struct vswitch_port *to)
+{
+    const struct vswitch_source *source;
+
+    if (list_empty(&to->turns))
+        return NULL;
+    source = list_entry(to->turns.next, struct vswitch_source, node);
+    return list_entry(source->frames.next, struct net_frame, node);
+}
+
+/* It leaves the queue, and it is the next one's turn. */
+static void dequeue(struct vswitch_port *to, struct net_frame *frame)
+{
+    struct vswitch_source *source = &to->from[frame->source];
+
+    give_place(to, frame);
+    list_remove(&source->node);
+    if (!list_empty(&source->frames))
+        list_insert_before(&to->turns, &source->node);
 }
 
 /* --- Waiting: lock held --- */
@@ -110,9 +135,11 @@ static void wake_waiting(struct vswitch_port *to, bool all)
 
 static void flush(struct vswitch_port *to)
 {
+    struct net_frame *frame;
+
     wake_waiting(to, true);
-    while (!list_empty(&to->queue)) {
-        give_place(to, list_entry(to->queue.next, struct net_frame, node));
+    while ((frame = first_frame(to)) != NULL) {
+        dequeue(to, frame);
         earn(to);
     }
     to->starved = false;
@@ -288,7 +315,7 @@ static void finish(struct vswitch_port *to, struct net_frame *frame)
 {
     to->stats.received++;
     to->stats.received_bytes += frame->len;
-    give_place(to, frame);
+    dequeue(to, frame);
     to->starved = false;
     earn(to);
     wake_waiting(to, false);
@@ -297,13 +324,12 @@ static void finish(struct vswitch_port *to, struct net_frame *frame)
 static struct net_frame *port_next(struct net_port *net, struct net_frame *done)
 {
     struct vswitch_port *to = port_of(net);
-    struct net_frame *frame = NULL;
+    struct net_frame *frame;
 
     spinlock_lock(&to->on->lock);
     if (done != NULL)
         finish(to, done);
-    if (!list_empty(&to->queue))
-        frame = list_entry(to->queue.next, struct net_frame, node);
+    frame = first_frame(to);
     spinlock_unlock(&to->on->lock);
     return frame;
 }
@@ -369,7 +395,11 @@ static void prepare(struct vswitch *on, struct vswitch_port *port, void *frames)
     port->net.ops = &port_ops;
     port->on = on;
     list_init(&port->free);
-    list_init(&port->queue);
+    list_init(&port->turns);
+    for (uint32_t i = 0; i < VSWITCH_PORTS_MAX; i++) {
+        list_init(&port->from[i].node);
+        list_init(&port->from[i].frames);
+    }
     for (uint32_t i = 0; i < VSWITCH_QUEUE; i++) {
         struct net_frame *frame = (void *)((char *)frames + (size_t)i * VSWITCH_FRAME_SIZE);
         frame->port = &port->net;

@@ -6,7 +6,8 @@
  *
  * Who gets how much of a queue: a source may have as many frames in it as there are free places,
  * twice. So one that floods leaves a third of the places, two leave a fifth each, and who has few
- * frames in it always finds one.
+ * frames in it always finds one. And who gets how much of what the receiver takes: one frame of
+ * each source in turn.
  *
  * How long others wait for a port whose queue is full: it has patience for VSWITCH_WAIT_MILLIS in
  * all, which passes while anybody waits for it, and gets a part of that back for each frame that it
@@ -51,6 +52,12 @@ struct vswitch_station {
     bool fixed;
 };
 
+/* Frames of one port that wait for another. */
+struct vswitch_source {
+    struct list_node node; /* of turns, or alone */
+    struct list_node frames;
+};
+
 struct vswitch_stats {
     uint64_t sent, sent_bytes;         /* from the port, that went to at least one other */
     uint64_t received, received_bytes; /* that its user took */
@@ -78,7 +85,8 @@ struct vswitch_port {
     uint64_t settled;
     uint16_t held[VSWITCH_PORTS_MAX]; /* frames of port n that are not free */
     struct list_node free;
-    struct list_node queue;
+    struct list_node turns; /* of vswitch_source.node: those that have frames here */
+    struct vswitch_source from[VSWITCH_PORTS_MAX];
     struct vswitch_station own;
     struct vswitch_station station[VSWITCH_STATIONS];
     struct vswitch_stats stats;
