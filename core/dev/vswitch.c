@@ -2,8 +2,8 @@
 /*
  * The ways of a frame: to one port, whose queue gives a place that the sender fills without the
  * lock; to all others (broadcast, groups, unknown stations), through the sender's own frame, from
- * which each of them gets a copy. Only the first kind waits if there is no room, and that no longer
- * than VSWITCH_WAIT_MILLIS, and not if the receiver's driver is to blame.
+ * which each of them gets a copy. Only the first kind waits if there is no room, for as long as the
+ * receiver has patience left (vswitch.h), and not if its driver gave it no buffers.
  */
 #include "dev/vswitch.h"
 #include "base/bits.h"
@@ -51,6 +51,76 @@ static void give_place(struct vswitch_port *to, struct net_frame *frame)
     to->held[frame->source]--;
 }
 
+static void enqueue(struct vswitch_port *to, struct net_frame *frame)
+{
+    struct vswitch_source *source = &to->from[frame->source];
+    bool first = list_empty(&to->turns);
+
+    if (list_empty(&source->frames))
+        list_insert_before(&to->turns, &source->node);
+    list_insert_before(&source->frames, &frame->node);
+    if (first)
+        wake(to, NET_WAKE_RECEIVE);
+}
+
+/* The first frame of the source whose turn it is; NULL: no frame waits. */
+static struct net_frame *first_frame(const struct vswitch_port *to)
+{
+    const struct vswitch_source *source;
+
+    if (list_empty(&to->turns))
+        return NULL;
+    source = list_entry(to->turns.next, struct vswitch_source, node);
+    return list_entry(source->frames.next, struct net_frame, node);
+}
+
+/* It leaves the queue, and it is the next one's turn. */
+static void dequeue(struct vswitch_port *to, struct net_frame *frame)
+{
+    struct vswitch_source *source = &to->from[frame->source];
+
+    give_place(to, frame);
+    list_remove(&source->node);
+    if (!list_empty(&source->frames))
+        list_insert_before(&to->turns, &source->node);
+}
+
+/* --- Waiting: lock held --- */
+
+/* The time since the last look, if somebody waited for `to` then, is used up. Returns the time. */
+static uint64_t settle(struct vswitch_port *to)
+{
+    uint64_t now = hal_time_now();
+    uint64_t gone = to->waiting != 0 ? now - to->settled : 0;
+
+    to->patience -= gone < to->patience ? gone : to->patience;
+    to->settled = now;
+    return now;
+}
+
+/* `to` took a frame, or threw it away. */
+static void earn(struct vswitch_port *to)
+{
+    uint64_t most = to->on->patience;
+
+    if (to->waiting != 0)
+        (void)settle(to);
+    to->patience += (most + VSWITCH_WAIT_FRAMES - 1) / VSWITCH_WAIT_FRAMES;
+    if (to->patience > most)
+        to->patience = most;
+}
+
+static void stop_waiting(struct vswitch_port *from)
+{
+    struct vswitch_port *to = from->waits_for;
+
+    if (to == NULL)
+        return;
+    (void)settle(to);
+    to->waiting &= ~BIT(from->index);
+    from->waits_for = NULL;
+}
+
 /* Those that wait for `to` try again: all, or those that have a good part of their share free. */
 static void wake_waiting(struct vswitch_port *to, bool all)
 {
@@ -58,30 +128,22 @@ static void wake_waiting(struct vswitch_port *to, bool all)
         uint32_t n = (uint32_t)__builtin_ctzll(left);
         if (!all && to->held[n] > to->nr_free)
             continue;
-        to->waiting &= ~BIT(n);
+        stop_waiting(to->on->port[n]);
         wake(to->on->port[n], NET_WAKE_SEND);
     }
 }
 
-static void enqueue(struct vswitch_port *to, struct net_frame *frame)
-{
-    bool first = list_empty(&to->queue);
-
-    list_insert_before(&to->queue, &frame->node);
-    if (first)
-        wake(to, NET_WAKE_RECEIVE);
-}
-
 static void flush(struct vswitch_port *to)
 {
-    while (!list_empty(&to->queue))
-        give_place(to, list_entry(to->queue.next, struct net_frame, node));
-    to->starved = false;
-    to->stalled = false;
-    wake_waiting(to, true);
-}
+    struct net_frame *frame;
 
-/* --- Waiting: lock held --- */
+    wake_waiting(to, true);
+    while ((frame = first_frame(to)) != NULL) {
+        dequeue(to, frame);
+        earn(to);
+    }
+    to->starved = false;
+}
 
 static void wait_over(struct timer *timer)
 {
@@ -96,22 +158,20 @@ static enum net_verdict drop(struct vswitch_port *port, enum net_drop reason)
     return NET_DROPPED;
 }
 
-/* There is no room. A wait that has begun goes on for the same frame, as it is offered again. */
+/* There is no room. Whose timer has gone off too early, as `to` earned more time meanwhile, waits
+ * for the rest. */
 static enum net_verdict wait_for(struct vswitch_port *from, struct vswitch_port *to)
 {
-    uint64_t now = hal_time_now();
-    uint64_t limit = hal_time_hz() / 1000 * VSWITCH_WAIT_MILLIS;
+    uint64_t now = settle(to);
 
-    if (from->waits_for != to) {
-        from->waits_for = to;
-        from->waits_since = now;
-        timer_start(&from->on->hv->pcpu[hal_cpu_self()].timers, &from->timer, now + limit);
-    } else if (now - from->waits_since >= limit) {
-        to->stalled = true;
-        from->waits_for = NULL;
+    if (to->patience == 0)
         return drop(to, NET_DROP_FULL);
-    }
+    if (from->waits_for == to && timer_active(&from->timer))
+        return NET_WAIT;
+    stop_waiting(from);
+    from->waits_for = to;
     to->waiting |= BIT(from->index);
+    timer_start(&from->on->hv->pcpu[hal_cpu_self()].timers, &from->timer, now + to->patience);
     return NET_WAIT;
 }
 
@@ -121,16 +181,12 @@ static enum net_verdict reserve(struct vswitch_port *from, struct vswitch_port *
     if (!to->up)
         return drop(to, NET_DROP_DOWN);
     if (has_room(to, from->index)) {
-        from->waits_for = NULL;
-        to->waiting &= ~BIT(from->index);
         *frame = take_place(to, from->index);
         return NET_TAKEN;
     }
     if (to->starved)
         return drop(to, NET_DROP_EMPTY);
-    if (to->stalled || !may_wait)
-        return drop(to, NET_DROP_FULL);
-    return wait_for(from, to);
+    return may_wait ? wait_for(from, to) : drop(to, NET_DROP_FULL);
 }
 
 /* --- net_port_ops --- */
@@ -166,7 +222,7 @@ static enum net_verdict port_offer(struct net_port *net, const uint8_t header[NE
     spinlock_lock(&from->on->lock);
     verdict = choose(from, header, frame);
     if (verdict != NET_WAIT)
-        from->waits_for = NULL;
+        stop_waiting(from);
     if (verdict == NET_TAKEN && *frame != &from->staging)
         port_of((*frame)->port)->filling++;
     spinlock_unlock(&from->on->lock);
@@ -259,24 +315,21 @@ static void finish(struct vswitch_port *to, struct net_frame *frame)
 {
     to->stats.received++;
     to->stats.received_bytes += frame->len;
-    give_place(to, frame);
+    dequeue(to, frame);
     to->starved = false;
-    if (to->nr_free >= VSWITCH_QUEUE / 2)
-        to->stalled = false;
-    if (to->waiting != 0)
-        wake_waiting(to, false);
+    earn(to);
+    wake_waiting(to, false);
 }
 
 static struct net_frame *port_next(struct net_port *net, struct net_frame *done)
 {
     struct vswitch_port *to = port_of(net);
-    struct net_frame *frame = NULL;
+    struct net_frame *frame;
 
     spinlock_lock(&to->on->lock);
     if (done != NULL)
         finish(to, done);
-    if (!list_empty(&to->queue))
-        frame = list_entry(to->queue.next, struct net_frame, node);
+    frame = first_frame(to);
     spinlock_unlock(&to->on->lock);
     return frame;
 }
@@ -297,7 +350,7 @@ static void port_set_up(struct net_port *net, bool up)
 
     spinlock_lock(&port->on->lock);
     port->up = up;
-    port->waits_for = NULL;
+    stop_waiting(port);
     flush(port);
     spinlock_unlock(&port->on->lock);
 }
@@ -331,6 +384,7 @@ void vswitch_init(struct vswitch *on, struct hv *hv, const char *name)
     memset(on, 0, sizeof(*on));
     spinlock_init(&on->lock, LOCK_RANK_DEV);
     on->hv = hv;
+    on->patience = hal_time_hz() / 1000 * VSWITCH_WAIT_MILLIS;
     memcpy(on->name, name, len);
     for (uint32_t i = 0; i < VSWITCH_BUCKETS; i++)
         list_init(&on->bucket[i]);
@@ -341,13 +395,18 @@ static void prepare(struct vswitch *on, struct vswitch_port *port, void *frames)
     port->net.ops = &port_ops;
     port->on = on;
     list_init(&port->free);
-    list_init(&port->queue);
+    list_init(&port->turns);
+    for (uint32_t i = 0; i < VSWITCH_PORTS_MAX; i++) {
+        list_init(&port->from[i].node);
+        list_init(&port->from[i].frames);
+    }
     for (uint32_t i = 0; i < VSWITCH_QUEUE; i++) {
         struct net_frame *frame = (void *)((char *)frames + (size_t)i * VSWITCH_FRAME_SIZE);
         frame->port = &port->net;
         list_insert_before(&port->free, &frame->node);
     }
     port->nr_free = VSWITCH_QUEUE;
+    port->patience = on->patience;
     port->staging.port = &port->net;
     timer_init(&port->timer, wait_over);
     vswitch_forget_all(port);
@@ -384,19 +443,11 @@ hv_err vswitch_attach(struct vswitch *on, struct vswitch_port *port, void *frame
 /* Nobody sends to it, or waits for it, from now on. Lock held. */
 static void leave(struct vswitch_port *port)
 {
-    struct vswitch *on = port->on;
-
     port->up = false;
+    stop_waiting(port);
     flush(port);
     vswitch_forget_all(port);
-    on->port[port->index] = NULL;
-    for (uint32_t n = 0; n < VSWITCH_PORTS_MAX; n++) {
-        if (on->port[n] == NULL)
-            continue;
-        on->port[n]->waiting &= ~BIT(port->index);
-        if (on->port[n]->waits_for == port)
-            on->port[n]->waits_for = NULL;
-    }
+    port->on->port[port->index] = NULL;
 }
 
 void vswitch_detach(struct vswitch_port *port)

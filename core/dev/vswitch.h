@@ -6,7 +6,13 @@
  *
  * Who gets how much of a queue: a source may have as many frames in it as there are free places,
  * twice. So one that floods leaves a third of the places, two leave a fifth each, and who has few
- * frames in it always finds one.
+ * frames in it always finds one. And who gets how much of what the receiver takes: one frame of
+ * each source in turn.
+ *
+ * How long others wait for a port whose queue is full: it has patience for VSWITCH_WAIT_MILLIS in
+ * all, which passes while anybody waits for it, and gets a part of that back for each frame that it
+ * takes. So whatever it does, they wait no longer than that for each VSWITCH_WAIT_FRAMES that it
+ * takes, and once more.
  */
 #ifndef DEV_VSWITCH_H
 #define DEV_VSWITCH_H
@@ -25,7 +31,8 @@
 #define VSWITCH_BUCKETS     128u
 #define VSWITCH_NAME_MAX    16u /* with the terminator */
 #define VSWITCH_AGE_SECONDS 300u
-#define VSWITCH_WAIT_MILLIS 100u /* that a sender waits for a receiver at most */
+#define VSWITCH_WAIT_MILLIS 100u /* that senders wait for a receiver at most */
+#define VSWITCH_WAIT_FRAMES 32u  /* that it has to take before they do so again */
 
 /* A place for a frame in a port's queue: the frame, up to half a page. */
 #define VSWITCH_FRAME_SIZE  2048u
@@ -43,6 +50,12 @@ struct vswitch_station {
     uint64_t seen;
     bool known;
     bool fixed;
+};
+
+/* Frames of one port that wait for another. */
+struct vswitch_source {
+    struct list_node node; /* of turns, or alone */
+    struct list_node frames;
 };
 
 struct vswitch_stats {
@@ -64,20 +77,21 @@ struct vswitch_port {
 
     /* Under the switch's lock. */
     bool up;
-    bool starved;                     /* the driver has no buffers */
-    bool stalled;                     /* it did nothing for so long that nobody waits for it */
-    uint32_t nr_free;                 /* frames in `free` */
-    uint32_t filling;                 /* frames that senders fill now */
-    uint64_t waiting;                 /* bit n: port n waits for room here */
+    bool starved;      /* the driver has no buffers */
+    uint32_t nr_free;  /* frames in `free` */
+    uint32_t filling;  /* frames that senders fill now */
+    uint64_t waiting;  /* bit n: port n waits for room here: it waits_for this */
+    uint64_t patience; /* ticks for which somebody may wait, as it was at `settled` */
+    uint64_t settled;
     uint16_t held[VSWITCH_PORTS_MAX]; /* frames of port n that are not free */
     struct list_node free;
-    struct list_node queue;
+    struct list_node turns; /* of vswitch_source.node: those that have frames here */
+    struct vswitch_source from[VSWITCH_PORTS_MAX];
     struct vswitch_station own;
     struct vswitch_station station[VSWITCH_STATIONS];
     struct vswitch_stats stats;
     /* Of this port as a sender. */
     struct vswitch_port *waits_for;
-    uint64_t waits_since;
     struct timer timer; /* ends the wait */
     uint64_t flood;     /* bit n: port n gets what is in `staging` */
     struct net_frame staging;
@@ -86,7 +100,8 @@ struct vswitch_port {
 struct vswitch {
     struct spinlock lock; /* rank dev */
     struct hv *hv;
-    pa_t block; /* the caller's, who may keep there where this lies */
+    pa_t block;        /* the caller's, who may keep there where this lies */
+    uint64_t patience; /* ticks, of each port at most */
     char name[VSWITCH_NAME_MAX];
     struct vswitch_port *port[VSWITCH_PORTS_MAX];
     struct list_node bucket[VSWITCH_BUCKETS];

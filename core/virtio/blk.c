@@ -298,6 +298,8 @@ static bool step(struct virtio_blk *blk, uint64_t *cost)
         return true;
     if (blk->current != NULL ? issue(blk, cost) : take_request(blk, cost))
         return true;
+    if (virtio_is_spent(&blk->dev))
+        return false;
     /* While the backend, or the table, is full the driver need not say that there is more. */
     if (blk->current != NULL || blk->nr_used == blk->backend->requests)
         return virtio_set_notify(&blk->dev, 0, false);

@@ -44,7 +44,8 @@ static bool virtio_work(void *self)
     if (pending != 0) {
         uint32_t queue = choose_queue(dev, pending);
         atomic_fetch_and(&dev->pending, ~(UINT32_C(1) << queue));
-        if (dev->ops->serve(dev, queue))
+        dev->left = VIRTIO_PIECE_BUFFERS;
+        if (dev->ops->serve(dev, queue) || virtio_is_spent(dev))
             atomic_fetch_or(&dev->pending, UINT32_C(1) << queue);
     }
     atomic_store(&dev->serving, false);
@@ -139,7 +140,12 @@ static bool judge(struct virtio_device *dev, hv_err err)
 
 bool virtio_pop(struct virtio_device *dev, uint32_t queue, struct virtq_chain *chain)
 {
-    return virtio_is_live(dev) && judge(dev, virtq_pop(&dev->queue[queue], chain));
+    if (!virtio_is_live(dev) || virtio_is_spent(dev) ||
+        !judge(dev, virtq_pop(&dev->queue[queue], chain)))
+        return false;
+    uint32_t cost = 1 + (uint32_t)chain->nr_out + chain->nr_in;
+    dev->left -= cost < dev->left ? cost : dev->left;
+    return true;
 }
 
 bool virtio_push(struct virtio_device *dev, uint32_t queue, uint16_t head, uint32_t written)

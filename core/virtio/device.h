@@ -23,6 +23,9 @@
 
 #define VIRTIO_QUEUES_MAX 32u    /* of one device */
 #define VIRTIO_FRAME_SIZE 0x200u /* its registers, half of them for the configuration space */
+/* Buffers that a piece of work pops, each chain counted as one more: no chain is begun after them,
+ * so that it reads no more than VIRTQ_SEGS_MAX descriptors beyond. */
+#define VIRTIO_PIECE_BUFFERS 512u
 
 struct virtio_device;
 
@@ -48,12 +51,12 @@ struct virtio_ops {
      * of serve(). Lock held. Not called for a reset of the device. */
     void (*stopped)(struct virtio_device *dev, uint32_t queue);
     /*
-     * Work for queue `queue`, a bounded piece: a few requests or 64 KiB. True if there is more that
-     * can be done now. Called without the lock, which it takes for each touch of the rings and may
-     * let go between them (virtio_lock(), virtio_unlock()); by one pCPU at a time. A reset waits
-     * until it returns: so chains that it popped in this call stay good, whatever happens, and it
-     * waits for nothing itself that may take longer than a lock. The device may be dead: then
-     * virtio_pop() says so.
+     * Work for queue `queue`, a bounded piece: a few requests or 64 KiB, and VIRTIO_PIECE_BUFFERS,
+     * which virtio_pop() counts. True if there is more that can be done now. Called without the
+     * lock, which it takes for each touch of the rings and may let go between them (virtio_lock(),
+     * virtio_unlock()); by one pCPU at a time. A reset waits until it returns: so chains that it
+     * popped in this call stay good, whatever happens, and it waits for nothing itself that may
+     * take longer than a lock. The device may be dead: then virtio_pop() says so.
      */
     bool (*serve)(struct virtio_device *dev, uint32_t queue);
     /* Reads or writes `size` (1, 2, 4) bytes of the configuration space at `offset`, aligned, in
@@ -80,7 +83,8 @@ struct virtio_device {
     uint32_t status;
     uint32_t generation;
     uint32_t epoch;           /* counts resets */
-    uint32_t next_queue;      /* whose turn it is; the serving pCPU's */
+    uint32_t next_queue;      /* whose turn it is; the serving pCPU's, as the next */
+    uint32_t left;            /* buffers that this piece of work may look at */
     _Atomic uint32_t isr;     /* InterruptStatus; written with the lock */
     _Atomic bool serving;     /* a pCPU is in ops->serve() */
     _Atomic uint32_t pending; /* bit n: queue n is to be served */
@@ -138,13 +142,19 @@ static inline bool virtio_has(const struct virtio_device *dev, uint64_t feature)
 /*
  * virtq_pop(), virtq_push(), virtq_fill() and virtq_publish() of a live device's queue. A broken
  * queue sets DEVICE_NEEDS_RESET and tells the driver by a configuration change (2.1.2). False: no
- * chain now, or not given back, for whatever reason.
+ * chain now, or not given back, for whatever reason. virtio_pop() is for ops->serve() alone.
  */
 bool virtio_pop(struct virtio_device *dev, uint32_t queue, struct virtq_chain *chain);
 bool virtio_push(struct virtio_device *dev, uint32_t queue, uint16_t head, uint32_t written);
 bool virtio_fill(struct virtio_device *dev, uint32_t queue, uint16_t n, uint16_t head,
                  uint32_t written);
 bool virtio_publish(struct virtio_device *dev, uint32_t queue, uint16_t count);
+/* virtio_pop() finds no more in this piece of work: whatever serve() returns, it is called again.
+ */
+static inline bool virtio_is_spent(const struct virtio_device *dev)
+{
+    return dev->left == 0;
+}
 /* virtq_set_notify() of a live device's queue; false if it is not live, or broken. */
 bool virtio_set_notify(struct virtio_device *dev, uint32_t queue, bool on);
 /* Interrupts the driver for what was pushed to `queue`, if it wants that. Once after a batch. */

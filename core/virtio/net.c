@@ -9,7 +9,8 @@
 #include "base/check.h"
 #include <string.h>
 
-#define BATCH   32u /* frames that one call of serve() moves at most */
+#define BATCH 32u /* frames that one call of serve() moves at most */
+_Static_assert((uint64_t)BATCH *NET_FRAME_MAX <= KIB(64), "as docs/virtio.md has it for a piece");
 #define HDR_LEN sizeof(struct virtio_net_hdr)
 
 static struct virtio_net *net_of(struct virtio_device *dev)
@@ -96,6 +97,7 @@ enum receipt {
     RECEIPT_DONE,  /* the frame is in the driver's buffers */
     RECEIPT_SMALL, /* it does not fit into one, and that is all that it may have */
     RECEIPT_NONE,  /* there are not enough buffers */
+    RECEIPT_SPENT, /* this piece of work may look at no more of them */
     RECEIPT_DEAD,  /* the device is */
 };
 
@@ -143,7 +145,9 @@ static enum receipt receive(struct virtio_net *net, const struct net_frame *fram
         struct virtq_chain *chain = chains == 0 ? &net->chain : &net->more;
         if (!virtio_pop(dev, VIRTIO_NET_QUEUE_RX, chain)) {
             virtq_unpop(queue, chains);
-            return virtio_is_live(dev) ? RECEIPT_NONE : RECEIPT_DEAD;
+            return !virtio_is_live(dev)   ? RECEIPT_DEAD
+                   : virtio_is_spent(dev) ? RECEIPT_SPENT
+                                          : RECEIPT_NONE;
         }
         if (chain->in_len < HDR_LEN)
             return broken(net);
@@ -170,6 +174,11 @@ static bool receive_all(struct virtio_net *net)
         if (!virtio_has(&net->dev, VIRTIO_NET_F_GUEST_CSUM))
             net_frame_complete(frame);
         switch (receive(net, frame)) {
+        case RECEIPT_SPENT:
+            /* With all of the next piece it may fit; who gives it that had all of this one. */
+            if (i != 0)
+                return true;
+            __attribute__((fallthrough));
         case RECEIPT_SMALL:
             port->ops->count_drop(port, NET_DROP_SMALL);
             break;

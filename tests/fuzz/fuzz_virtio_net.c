@@ -88,13 +88,21 @@ static void attach(unsigned n)
     FUZZ_ASSERT(vswitch_attach(&sw, &port[n], frames[n]) == HV_OK);
 }
 
+static unsigned count(const struct list_node *list)
+{
+    unsigned n = 0;
+
+    for (const struct list_node *node = list->next; node != list; node = node->next)
+        n++;
+    return n;
+}
+
 static void check_places(void)
 {
     for (unsigned n = 0; n < 2; n++) {
-        unsigned queued = 0;
-        for (const struct list_node *node = port[n].queue.next; node != &port[n].queue;
-             node = node->next)
-            queued++;
+        unsigned first = count(&port[n].from[0].frames);
+        unsigned queued = first + count(&port[n].from[1].frames);
+        FUZZ_ASSERT(count(&port[n].turns) == (first != 0 ? 1u : 0u) + (first != queued ? 1u : 0u));
         FUZZ_ASSERT(port[n].filling == 0 && port[n].nr_free + queued == VSWITCH_QUEUE);
         FUZZ_ASSERT(port[n].held[0] + port[n].held[1] == queued);
     }

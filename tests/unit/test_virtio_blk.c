@@ -298,4 +298,33 @@ CASE(virtio_blk, a_vm_without_its_disk_is_not_made)
     cr_expect_eq(disk_create(b.f.vm, &instance), HV_ERR_NOENT);
 }
 
+/* 512 buffers and chains in a piece: a request of no bytes in 126 more than header and status. */
+CASE(virtio_blk, looks_at_so_many_buffers_in_a_piece)
+{
+    struct driver_seg seg[126];
+    struct vm_device *device;
+    uint16_t head;
+    uint32_t len;
+
+    make();
+    blk_start(&b, UINT64_C(1) << 32, 256);
+    device = &b.f.vm->device[b.blk->dev.index];
+    for (unsigned i = 0; i < 126; i++)
+        seg[i] = (struct driver_seg){DATA, 0};
+    head = blk_offer(&b, 0, T_FLUSH, 0, seg, 126, true);
+    /* The ring shows the same chain again and again: 129 each. */
+    for (unsigned i = 1; i < 11; i++)
+        driver_offer(&b.driver, head);
+    blk_write(&b, REG_NOTIFY, 0);
+    for (unsigned left = 11; left > 0;) {
+        unsigned done = 0;
+        bool more = device->work(device->dev);
+        while (driver_used(&b.driver, &head, &len))
+            done++;
+        cr_assert_eq(done, left < 4 ? left : 4);
+        cr_assert_eq(more, left >= 4);
+        left -= done;
+    }
+}
+
 CASES_RUN(virtio_blk, setup, finish)

@@ -192,3 +192,71 @@ CASE(virtio_queues, event_idx_and_indirect_as_negotiated)
 }
 
 CASES_RUN(virtio_queues, setup_echo, finish)
+
+/* --- How much a piece of work looks at --- */
+
+/* Offers `count` chains of `buffers` buffers without a byte, in indirect tables. */
+static void offer_empty(uint32_t n, unsigned count, unsigned buffers)
+{
+    struct driver_seg seg[130] = {0};
+
+    for (unsigned i = 0; i < buffers; i++)
+        seg[i].at = DATA;
+    for (unsigned i = 0; i < count; i++)
+        driver_offer(&drv[n],
+                     driver_indirect(&drv[n], DATA + 0x1000 * (i + 1ull), seg, buffers, 0));
+}
+
+static unsigned pieces(uint32_t n, unsigned *first)
+{
+    struct vm_device *device = &f.vm->device[e.dev.index];
+    uint16_t head;
+    uint32_t len;
+    unsigned count = 0;
+
+    do {
+        unsigned chains = 0;
+        bool more = device->work(device->dev);
+        while (driver_used(&drv[n], &head, &len))
+            chains++;
+        if (count++ == 0)
+            *first = chains;
+        else
+            cr_assert_leq(chains, *first);
+        if (!more)
+            return count;
+    } while (count < 1000);
+    return count;
+}
+
+CASE(virtio_queues, a_piece_ends_after_so_many_buffers)
+{
+    static const struct {
+        unsigned chains, buffers;
+        unsigned first, pieces; /* chains of the first, and how many */
+    } rows[] = {
+        /* 131 each: 393, 524. The last piece finds that there is no more. */
+        {16, 130, 4, 5},
+        {12, 130, 4, 4},
+        {11, 130, 4, 3},
+        /* 64 each, so that it is 512 on the spot. */
+        {16, 63, 8, 3},
+        {15, 63, 8, 2},
+        /* 32: all in one, and then it is spent. */
+        {16, 31, 16, 2},
+        {16, 30, 16, 1},
+        {1, 130, 1, 1},
+    };
+
+    e.at_once = UINT32_MAX;
+    for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        unsigned first;
+        go(F_INDIRECT);
+        offer_empty(1, rows[i].chains, rows[i].buffers);
+        notify(1);
+        cr_assert_eq(pieces(1, &first), rows[i].pieces, "row %u", i);
+        cr_assert_eq(first, rows[i].first, "row %u", i);
+        cr_assert_eq(drv[1].used_idx, rows[i].chains);
+        serve_all();
+    }
+}
