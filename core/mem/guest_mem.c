@@ -7,7 +7,7 @@ static inline bool window_has(const struct guest_window *window, struct s2 *s2, 
                               unsigned prot)
 {
     return at.v - window->base < window->size && (window->prot & prot) == prot &&
-           window->changes == atomic_load_explicit(&s2->changes, memory_order_acquire);
+           window->changes == atomic_load(&s2->changes);
 }
 
 /* The count is read before the look: a change that the look misses is seen at the next use. */
@@ -15,7 +15,7 @@ static __attribute__((noinline)) hv_err window_move(struct guest_window *window,
                                                     ipa_t at, unsigned prot)
 {
     struct s2_mapping mapping;
-    uint64_t changes = atomic_load_explicit(&s2->changes, memory_order_acquire);
+    uint64_t changes = atomic_load(&s2->changes);
     hv_err err = s2_query(s2, at, &mapping);
 
     /* It may go again at once, but not for ever: who takes it waits for this pCPU before long. */

@@ -15,9 +15,9 @@
  * device. What was copied before the error stays copied. Guest memory is cleaned to the point of
  * coherency after a write: a guest with caches off sees it. A read sees what the guest wrote
  * through its caches. A page that is not mapped is asked for first (s2->fill). What is unmapped
- * meanwhile may still be read and written: who does it waits until every other pCPU has passed
- * sched_next() before the page is another's (sched_grace_begin()). `from` and `to` are not in the
- * range's own memory. Take s2->lock, not across the copying.
+ * meanwhile may still be read and written: who does it waits until every other pCPU that runs a
+ * vCPU of the VM has passed sched_next() before the page is another's (sched_grace_begin()). `from`
+ * and `to` are not in the range's own memory. Take s2->lock, not across the copying.
  */
 HV_MUST_CHECK hv_err guest_mem_write(struct s2 *s2, ipa_t at, const void *from, uint64_t len);
 HV_MUST_CHECK hv_err guest_mem_read(struct s2 *s2, ipa_t at, void *to, uint64_t len);

@@ -34,7 +34,8 @@ struct s2 {
     uint8_t ipa_bits;
     uint8_t start_level; /* 0..2 */
     struct s2_tag tag;   /* without the VMID: s2_tag() */
-    /* Counts unmaps and changes of permissions: what was looked up before one may not hold. */
+    /* Counts unmaps and changes of permissions: what was looked up before one may not hold.
+     * Sequentially consistent: sched_grace_begin(). */
     _Atomic uint64_t changes;
     _Atomic uint64_t vmid; /* bits [15:0]; above them who gave it keeps its age (mem/vmid.h) */
     uint64_t table_pages;  /* below the root */

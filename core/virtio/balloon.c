@@ -17,13 +17,18 @@ static struct virtio_balloon *balloon_of(struct virtio_device *dev)
 
 /* --- Pages on their way to the pool --- */
 
-/* A piece of what is parked. False: there is more, or it is too early. */
+/* Somebody may be in the middle of a copy to what is parked: one wait for all of it. */
+static void begin_leaving(struct virtio_balloon *b)
+{
+    sched_grace_begin(b->dev.vm, &b->grace);
+    b->leaving = true;
+}
+
+/* A piece of what leaves. False: there is more, or it is too early. */
 static bool release(struct virtio_balloon *b)
 {
     uint64_t left = VIRTIO_BALLOON_SCRUB;
 
-    if (b->nr_parked == 0)
-        return true;
     if (!sched_grace_is_over(b->dev.vm->hv, &b->grace))
         return false;
     while (b->nr_parked > 0 && left > 0) {
@@ -34,13 +39,14 @@ static bool release(struct virtio_balloon *b)
         vm_ram_release(b->dev.vm, pa_add(b->parked[b->nr_parked - 1].pa, *len), n);
         b->nr_parked -= *len == 0;
     }
-    return b->nr_parked == 0;
+    b->leaving = b->nr_parked > 0;
+    return !b->leaving;
 }
 
 void virtio_balloon_deflate(struct virtio_balloon *balloon)
 {
     balloon->grace.waits = 0; /* vm_destroy() has waited */
-    while (!release(balloon))
+    while (balloon->nr_parked > 0 && !release(balloon))
         hv_worked(balloon->dev.vm->hv, VIRTIO_BALLOON_SCRUB);
 }
 
@@ -93,7 +99,7 @@ static void advance(struct virtio_balloon *b, bool reported, uint64_t len)
  * entry that it is in, stays as it is. */
 static enum found take(struct virtio_balloon *b, bool reported)
 {
-    for (unsigned i = 0; i < VIRTIO_BALLOON_STEPS; i++) {
+    for (unsigned i = 0; i < VIRTIO_BALLOON_STEPS && b->nr_parked < VIRTIO_BALLOON_BATCH; i++) {
         ipa_t at;
         uint64_t len;
         pa_t pa;
@@ -115,7 +121,7 @@ static enum found take(struct virtio_balloon *b, bool reported)
     return RANGE;
 }
 
-/* Called with nothing parked. */
+/* Called with nothing that leaves. */
 static bool serve_pages(struct virtio_balloon *b, uint32_t queue, bool reported)
 {
     struct virtio_device *dev = &b->dev;
@@ -130,8 +136,8 @@ static bool serve_pages(struct virtio_balloon *b, uint32_t queue, bool reported)
             return false;
     }
     enum found found = take(b, reported);
-    if (b->nr_parked > 0)
-        sched_grace_begin(dev->vm->hv, &b->grace);
+    if (b->nr_parked == VIRTIO_BALLOON_BATCH || (found != RANGE && b->nr_parked > 0))
+        begin_leaving(b);
     /* The chain goes back when its pages have: its driver may touch them at once, and the VM's
      * account has room for them then. */
     if (found == RANGE || b->nr_parked > 0)
@@ -192,7 +198,10 @@ static bool serve(struct virtio_device *dev, uint32_t queue)
     struct virtio_balloon *b = balloon_of(dev);
     bool more = false;
 
-    if (!release(b))
+    /* What was taken for a chain that is forgotten. */
+    if (!b->busy && !b->leaving && b->nr_parked > 0)
+        begin_leaving(b);
+    if (b->leaving && !release(b))
         return true;
     if (b->busy)
         queue = b->queue_busy;

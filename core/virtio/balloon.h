@@ -17,6 +17,7 @@
 
 #define VIRTIO_BALLOON_QUEUES 4u
 #define VIRTIO_BALLOON_STEPS  32u      /* pages, or stage-2 entries, that a piece of work takes */
+#define VIRTIO_BALLOON_BATCH  256u     /* of these that wait for the other pCPUs together */
 #define VIRTIO_BALLOON_SCRUB  0x10000u /* bytes that a piece gives back */
 
 struct virtio_balloon {
@@ -34,13 +35,14 @@ struct virtio_balloon {
     uint32_t seg;        /* of reported pages: the range that is next */
     uint64_t at;         /* bytes of the chain, or of that range, that are done */
     struct virtq_chain chain;
-    /* Unmapped, and charged still. */
+    /* Unmapped, and charged still: more come until `leaving`, then they go, all of them. */
+    bool leaving;
     uint32_t nr_parked;
     struct {
         pa_t pa;
         uint64_t len;
-    } parked[VIRTIO_BALLOON_STEPS];
-    struct sched_grace grace;
+    } parked[VIRTIO_BALLOON_BATCH];
+    struct sched_grace grace; /* while they leave */
 };
 
 /*

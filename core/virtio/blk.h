@@ -36,8 +36,8 @@ struct blk_io {
 struct blk_backend;
 
 /*
- * One device uses a backend at a time; all but attach() are called with that device's lock held,
- * and only between attach() and detach().
+ * One device uses a backend at a time: between attach() and detach(), which are called without that
+ * device's lock, before its VM runs and when it is over; all others with it.
  */
 struct blk_backend_ops {
     /* `notify` is called, on any pCPU and with locks of the backend held (rank dev or above), when
@@ -104,8 +104,8 @@ uint64_t virtio_blk_size(const struct blk_backend *backend);
 
 /*
  * As virtio_create(), with the registers at `base` and the interrupt `intid`: `destroy` gets `blk`,
- * and calls virtio_blk_detach(). The memory, zeroed, is the caller's, and the backend outlives the
- * device.
+ * and calls virtio_blk_detach(). The memory is the caller's: virtio_blk_size() bytes, zeroed but
+ * for `block`. The backend outlives the device, and has it from now on, but not on an error.
  */
 HV_MUST_CHECK hv_err virtio_blk_create(struct virtio_blk *blk, struct vm *vm, uint64_t base,
                                        uint32_t intid, struct blk_backend *backend,

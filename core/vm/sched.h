@@ -67,12 +67,18 @@ void sched_unload(struct pcpu *pcpu);
  * what it did before the call (a timer's `expired`, an interrupt of the console). No lock is held.
  */
 void sched_quiesce(struct hv *hv);
-/* The same for who does other things meanwhile. */
+/* The same for who does other things meanwhile, and for those only who may be in the middle of
+ * something for one VM. */
 struct sched_grace {
     uint64_t waits; /* bit n: pCPU n has not passed yet */
     uint64_t passes[PLATFORM_MAX_CPUS];
 };
-void sched_grace_begin(struct hv *hv, struct sched_grace *grace);
+/*
+ * From the pCPUs on which a vCPU of the VM runs: no other one touches its memory. They are kicked,
+ * and nobody else is. A pCPU that comes to it later has missed nothing that was done before the
+ * call, if it looks with sequential consistency whether it was: as `s2.changes` is looked at.
+ */
+void sched_grace_begin(struct vm *vm, struct sched_grace *grace);
 /* True once all have passed; from then on it stays so. Any pCPU, one at a time. */
 bool sched_grace_is_over(struct hv *hv, struct sched_grace *grace);
 /* As if this pCPU passed through sched_next(): it waits for another one in the middle of an exit of

@@ -81,11 +81,23 @@ hv_err sched_offline(struct pcpu *pcpu)
 
 /* --- All of them --- */
 
-void sched_grace_begin(struct hv *hv, struct sched_grace *grace)
+/* Those that have a vCPU of the VM in the middle of something: its state and its home stay what
+ * they are until that pCPU passes. */
+static uint64_t pcpus_running(struct vm *vm)
 {
-    unsigned self = hal_cpu_self();
+    uint64_t running = 0;
 
-    grace->waits = atomic_load(&hv->online) & ~BIT(self);
+    for (uint32_t i = 0; i < vm->nr_vcpus; i++)
+        if (atomic_load(&vm->vcpu[i].state) == VCPU_RUNNING)
+            running |= sched_bit(atomic_load(&vm->vcpu[i].pcpu));
+    return running;
+}
+
+void sched_grace_begin(struct vm *vm, struct sched_grace *grace)
+{
+    struct hv *hv = vm->hv;
+
+    grace->waits = pcpus_running(vm) & atomic_load(&hv->online) & ~BIT(hal_cpu_self());
     for (uint32_t cpu = 0; cpu < hv->platform.nr_cpus; cpu++) {
         if ((grace->waits & BIT(cpu)) == 0)
             continue;

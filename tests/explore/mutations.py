@@ -96,6 +96,20 @@ MUTATIONS = [
     Mutation("balloon-grace", "pages are given back while other pCPUs copy to them",
              "core/vm/sched_pcpu.c", [], "balloon", 200, edits=[
                  ("    grace->waits &= atomic_load(&hv->online);\n", "    grace->waits = 0;\n")]),
+    Mutation("balloon-whom", "not all pCPUs that run a vCPU of the VM are waited for",
+             "core/vm/sched_pcpu.c", [], "balloon", 200, edits=[
+                 ("    for (uint32_t i = 0; i < vm->nr_vcpus; i++)\n        if (atomic_load", "    for (uint32_t i = 0; i + 1 < vm->nr_vcpus; i++)\n        if (atomic_load")]),
+    Mutation("s2-changes", "what was found before an unmap is used after it",
+             "core/mem/s2_change.c", [], "balloon", 500, edits=[
+                 ("    atomic_fetch_add(&visit->s2->changes, 1);\n", "")]),
+    Mutation("virtio-work-order", "who serves looks for more before it says that it is done",
+             "core/virtio/device.c", [], "virtio", 500, edits=[
+                 ("    atomic_store(&dev->serving, false);\n    return atomic_load(&dev->pending) != 0;\n",
+                  "    bool more = atomic_load(&dev->pending) != 0;\n    atomic_store(&dev->serving, false);\n    return more;\n")]),
+    Mutation("virtio-post-order", "a queue is posted after its device",
+             "core/virtio/device.c", [], "virtio", 500, edits=[
+                 ("    (void)atomic_fetch_or(&dev->pending, UINT32_C(1) << queue);\n    vm_post_device(dev->vm, dev->index);\n",
+                  "    vm_post_device(dev->vm, dev->index);\n    (void)atomic_fetch_or(&dev->pending, UINT32_C(1) << queue);\n")]),
     Mutation("quiesce", "a VM is destroyed while pCPUs are still in what its timers called",
              "core/vm/vm.c", [], "vm-life", 200, edits=[("    sched_quiesce(vm->hv);\n", "")]),
     Mutation("vm-hand-on", "a vCPU that powers off leaves work for devices behind",

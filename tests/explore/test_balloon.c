@@ -18,6 +18,7 @@
 #define PAGES  (1u << ORDER)
 
 static struct vm vm;
+static struct vcpu vcpu[CPUS]; /* number n runs on CPU n, or waits */
 static struct vm_config config;
 static struct page_account other;
 static struct page_account rest; /* of the memory: what is given back is found again at once */
@@ -44,11 +45,17 @@ static void prepare(struct world *w)
     pa_t block;
 
     vm.hv = hv;
+    vm.vcpu = vcpu;
+    vm.nr_vcpus = CPUS;
     config.memory = PAGES * PAGE_SIZE;
     vm.config = &config;
     vm.account.limit = other.limit = UINT64_MAX;
-    for (unsigned i = 1; i < CPUS; i++)
-        sched_init_pcpu(hv, i);
+    for (unsigned i = 0; i < CPUS; i++) {
+        if (i > 0)
+            sched_init_pcpu(hv, i);
+        vcpu[i].pcpu = &hv->pcpu[i];
+        vcpu[i].state = i == 0 ? VCPU_RUNNING : VCPU_BLOCKED;
+    }
     atomic_store(&hv->online, (1u << CPUS) - 1);
     if (s2_init(&vm.s2, &hv->pool, &vm.account, &hv->idregs, 1) != HV_OK ||
         page_pool_alloc(&hv->pool, &vm.account, ORDER, &block) != HV_OK ||
@@ -84,20 +91,19 @@ static void inflate(struct hv *hv, uint64_t n)
 
     if (vm_ram_take(&vm, ipa(MACHINE_RAM_BASE + n * PAGE_SIZE), PAGE_SIZE, &pa, &taken) != HV_OK)
         return;
-    sched_grace_begin(hv, &grace);
+    sched_grace_begin(&vm, &grace);
     while (!sched_grace_is_over(hv, &grace))
         hal_cpu_relax();
     vm_ram_release(&vm, pa, taken);
     use(hv);
 }
 
-/* As a device's work, between two passes through the scheduler. */
-static void copy(struct hv *hv, struct guest_window *window, uint64_t n)
+/* As a device's work. */
+static void touch(struct guest_window *window, uint64_t n)
 {
     ipa_t at = ipa(MACHINE_RAM_BASE + n * PAGE_SIZE + 64);
     void *found;
 
-    sched_pass(hv);
     if (guest_window_map(window, &vm.s2, at, sizeof(uint64_t), S2_RW, &found) != HV_OK)
         return; /* there is no memory */
     _Atomic uint64_t *word = found;
@@ -107,16 +113,28 @@ static void copy(struct hv *hv, struct guest_window *window, uint64_t n)
     hal_phys_unmap(found, sizeof(uint64_t));
 }
 
+/* Between two passes through the scheduler, in which the vCPU goes on running, or has waited. */
+static void copy(struct hv *hv, unsigned cpu, struct guest_window *window, uint64_t n)
+{
+    sched_pass(hv);
+    vcpu[cpu].state = VCPU_RUNNING;
+    touch(window, n / 2);
+    if (n % 2 == 0)
+        return;
+    sched_pass(hv);
+    vcpu[cpu].state = VCPU_BLOCKED;
+}
+
 static void work(struct world *w, unsigned cpu, uint64_t *random)
 {
     struct guest_window window = {.size = 0};
 
     for (unsigned round = 0; round < ROUNDS; round++) {
-        uint64_t n = explore_pick(random, PAGES);
+        uint64_t n = explore_pick(random, 2 * PAGES);
         if (cpu == 0)
-            inflate(&w->hv, n);
+            inflate(&w->hv, n / 2);
         else
-            copy(&w->hv, &window, n);
+            copy(&w->hv, cpu, &window, n);
     }
     if (cpu != 0)
         atomic_fetch_and(&w->hv.online, ~(UINT64_C(1) << cpu));

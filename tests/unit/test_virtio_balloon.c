@@ -120,10 +120,21 @@ CASE(virtio_balloon, many_pages)
 
 /* --- Nobody may be in the middle of a copy --- */
 
+/* vCPUs 1 and 2 run on the pCPUs of the same numbers. */
+static void run_everywhere(void)
+{
+    run_on(1, 1);
+    run_on(2, 2);
+    fakehal()->cpu[1].pending[HAL_INTID_KICK] = false;
+    fakehal()->cpu[2].pending[HAL_INTID_KICK] = false;
+    at(0);
+}
+
 CASE(virtio_balloon, pages_wait_for_the_other_cpus)
 {
     uint64_t free = free_pages();
 
+    run_everywhere();
     for (unsigned i = 0; i < 4; i++)
         put_pfn(i, VICTIM + i * 0x1000);
     give(0, 4);
@@ -147,6 +158,7 @@ CASE(virtio_balloon, a_cpu_that_goes_offline_is_not_waited_for)
 {
     uint64_t free = free_pages();
 
+    run_everywhere();
     put_pfn(0, VICTIM);
     put_pfn(1, VICTIM + 0x1000);
     give(0, 2);
@@ -158,6 +170,50 @@ CASE(virtio_balloon, a_cpu_that_goes_offline_is_not_waited_for)
         (void)next(0);
     cr_assert_eq(free_pages(), free + 1);
     f.hv->online |= 4;
+}
+
+/* Others are not even told: none of them is at this VM's memory. */
+CASE(virtio_balloon, who_does_not_run_the_vm_is_left_alone)
+{
+    uint64_t free = free_pages();
+    uint64_t before;
+
+    run_on(1, 1);
+    waits(1);
+    at(0);
+    before = kicks(1) + kicks(2);
+    put_pfn(0, VICTIM);
+    put_pfn(1, VICTIM + 0x1000);
+    give(0, 2);
+    for (unsigned i = 0; i < 10; i++)
+        (void)next(0);
+    cr_assert(answered(0));
+    cr_assert_eq(free_pages(), free + 1);
+    cr_assert_eq(kicks(1) + kicks(2), before);
+}
+
+/* What Linux gives at once, 256 pages, waits once, and one more once more. */
+CASE(virtio_balloon, a_batch_waits_once)
+{
+    uint64_t before;
+
+    run_everywhere();
+    for (unsigned i = 0; i < 257; i++)
+        put_pfn(i, VICTIM - 0x1000 + i * 0x1000);
+    before = kicks(1);
+    give(0, 256);
+    settle();
+    cr_assert(answered(0));
+    cr_assert_eq(kicks(1), before + 1);
+    cr_assert_eq(kicks(2), before + 1);
+    for (unsigned i = 0; i < 256; i++)
+        touch(VICTIM - 0x1000 + i * 0x1000);
+    before = kicks(1);
+    give(0, 257);
+    settle();
+    cr_assert(answered(0));
+    cr_assert_eq(kicks(1), before + 2);
+    cr_assert(!present(VICTIM + 0xff000));
 }
 
 /* A reset in between does not lose them, and the chain is forgotten. */

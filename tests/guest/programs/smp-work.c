@@ -7,12 +7,11 @@
  */
 #include "lib/con.h"
 #include "lib/gic.h"
-#include "lib/mmu.h"
 #include "lib/smp.h"
+#include "lib/smp_irq.h"
 #include "lib/sys.h"
 #include "lib/tap.h"
 #include "lib/timer.h"
-#include "lib/trap.h"
 
 #define MAX_CPUS   8u
 #define BLOCKS     256u
@@ -22,17 +21,12 @@
 #define TICKS      50u
 #define PERIOD_US  100u
 
-/* Every CPU writes its own alone, but for what is said to be answered. */
-struct cpu_count {
-    uint32_t sgi[MAX_CPUS];      /* taken here, by sender: it sends the SGI of its index */
-    uint32_t answered[MAX_CPUS]; /* written by the others: how many of mine each has taken */
-    uint32_t ticks[2];           /* by enum timer_kind */
-    uint32_t strange;            /* interrupts that nobody sent */
+/* How many of its SGIs each other CPU has taken: written by those; and its checksum. */
+static struct {
+    uint32_t answered[MAX_CPUS];
     uint64_t sum;
-} __attribute__((aligned(64)));
-
+} __attribute__((aligned(64))) per_cpu[MAX_CPUS];
 static unsigned cpus;
-static struct cpu_count counts[MAX_CPUS];
 static uint64_t memory[BLOCKS][BLOCK];
 static struct smp_lock lock;
 /* Guarded by the lock. */
@@ -43,59 +37,10 @@ static volatile struct {
 } shared;
 static uint64_t atomic_counter;
 
-/* --- Interrupts --- */
-
-static void take_timer(struct cpu_count *mine, enum timer_kind kind)
+static void answer(unsigned self, unsigned from)
 {
-    timer_set_ctl(kind, 0);
-    mine->ticks[kind]++;
-}
-
-static void take(uint32_t intid)
-{
-    unsigned self = smp_self();
-    struct cpu_count *mine = &counts[self];
-
-    if (intid == SMP_WAKE) {
-        return;
-    }
-    if (intid < cpus) {
-        mine->sgi[intid]++;
-        __atomic_fetch_add(&counts[intid].answered[self], 1, __ATOMIC_RELEASE);
-        gic_send(intid, SMP_WAKE);
-    } else if (intid == INTID_VTIMER) {
-        take_timer(mine, TIMER_VIRTUAL);
-    } else if (intid == INTID_PTIMER) {
-        take_timer(mine, TIMER_PHYSICAL);
-    } else {
-        mine->strange++;
-    }
-}
-
-static void handle_irq(void)
-{
-    uint32_t intid = (uint32_t)SYS_READ(ICC_IAR1) & 0xffffff;
-
-    sys_dsb();
-    if (intid == GIC_SPURIOUS) {
-        return;
-    }
-    take(intid);
-    SYS_WRITE(ICC_EOIR1, intid);
-    sys_isb();
-}
-
-static void open_interrupts(unsigned cpu)
-{
-    if (cpu != 0) {
-        gic_init_cpu();
-    }
-    for (unsigned sgi = 0; sgi < cpus; sgi++) {
-        gic_enable(sgi);
-    }
-    gic_enable(SMP_WAKE);
-    gic_enable(INTID_VTIMER);
-    gic_enable(INTID_PTIMER);
+    __atomic_fetch_add(&per_cpu[from].answered[self], 1, __ATOMIC_RELEASE);
+    gic_send(from, SMP_WAKE);
 }
 
 /* --- Memory --- */
@@ -176,7 +121,7 @@ static void test_counters(void)
 /* Sends and waits for the answer. */
 static void call(unsigned self, unsigned other)
 {
-    const uint32_t *answered = &counts[self].answered[other];
+    const uint32_t *answered = &per_cpu[self].answered[other];
     uint32_t before = __atomic_load_n(answered, __ATOMIC_ACQUIRE);
 
     gic_send(other, self);
@@ -202,9 +147,9 @@ static bool all_taken(uint32_t each)
     for (unsigned to = 0; to < cpus; to++) {
         for (unsigned from = 0; from < cpus; from++) {
             uint32_t want = from == to ? 0 : each;
-            good = good && counts[to].sgi[from] == want && counts[from].answered[to] == want;
+            good = good && smp_irq[to].sgi[from] == want && per_cpu[from].answered[to] == want;
         }
-        good = good && counts[to].strange == 0;
+        good = good && smp_irq[to].strange == 0;
     }
     return good;
 }
@@ -225,7 +170,7 @@ static void broadcast(unsigned self)
         gic_send_others(self);
         for (unsigned other = 0; other < cpus; other++) {
             if (other != self) {
-                (void)smp_await(&counts[self].answered[other], before + round);
+                (void)smp_await(&per_cpu[self].answered[other], before + round);
             }
         }
     }
@@ -240,24 +185,12 @@ static void test_broadcasts(void)
 
 /* --- Timers --- */
 
-static void tick(unsigned self, enum timer_kind kind)
-{
-    uint32_t before = counts[self].ticks[kind];
-
-    timer_set_cval(kind, timer_count(kind) + timer_us(PERIOD_US));
-    timer_set_ctl(kind, TIMER_ENABLE);
-    while (*(volatile uint32_t *)&counts[self].ticks[kind] == before) {
-        sys_wfi();
-        sys_irq_unmask();
-        sys_irq_mask();
-    }
-}
-
 static void run_timers(unsigned self)
 {
+    (void)self;
     for (unsigned i = 0; i < TICKS; i++) {
-        tick(self, TIMER_VIRTUAL);
-        tick(self, TIMER_PHYSICAL);
+        smp_irq_sleep_for(TIMER_VIRTUAL, PERIOD_US);
+        smp_irq_sleep_for(TIMER_PHYSICAL, PERIOD_US);
     }
 }
 
@@ -266,8 +199,8 @@ static bool all_ticked(uint32_t ticks)
     bool good = true;
 
     for (unsigned cpu = 0; cpu < cpus; cpu++) {
-        good = good && counts[cpu].ticks[TIMER_VIRTUAL] == ticks &&
-               counts[cpu].ticks[TIMER_PHYSICAL] == ticks && counts[cpu].strange == 0;
+        good = good && smp_irq[cpu].ticks[TIMER_VIRTUAL] == ticks &&
+               smp_irq[cpu].ticks[TIMER_PHYSICAL] == ticks && smp_irq[cpu].strange == 0;
     }
     return good;
 }
@@ -288,7 +221,7 @@ static void work(unsigned self)
 
     for (unsigned block = 0; block < BLOCKS; block++) {
         enum timer_kind kind = block % 2 == 0 ? TIMER_VIRTUAL : TIMER_PHYSICAL;
-        uint32_t before = counts[self].ticks[kind];
+        uint32_t before = smp_irq[self].ticks[kind];
         timer_set_cval(kind, timer_count(kind) + timer_us(sys_random(&random) % PERIOD_US));
         timer_set_ctl(kind, TIMER_ENABLE);
         sys_irq_unmask();
@@ -299,13 +232,9 @@ static void work(unsigned self)
             }
         }
         sys_irq_mask();
-        while (*(volatile uint32_t *)&counts[self].ticks[kind] == before) {
-            sys_wfi();
-            sys_irq_unmask();
-            sys_irq_mask();
-        }
+        smp_irq_sleep_until(&smp_irq[self].ticks[kind], before + 1);
     }
-    counts[self].sum = sum;
+    per_cpu[self].sum = sum;
 }
 
 static void test_together(void)
@@ -317,7 +246,7 @@ static void test_together(void)
         smp_run(cpus, work);
     }
     for (unsigned cpu = 0; cpu < cpus; cpu++) {
-        good = good && counts[cpu].sum == shared.sum;
+        good = good && per_cpu[cpu].sum == shared.sum;
     }
     tap_ok(good, "together: each CPU's checksum");
     tap_ok(all_taken(2 * ROUNDS + rounds * BLOCKS), "together: every SGI");
@@ -330,12 +259,8 @@ void guest_main(void)
     if (!tap_ok(cpus >= 2 && cpus <= MAX_CPUS, "there are two to eight CPUs")) {
         return;
     }
-    mmu_on();
-    gic_init();
-    trap_set_irq(handle_irq);
-    smp_start(cpus);
+    smp_irq_start(cpus, answer);
     tap_ok(true, "all of them run");
-    smp_run(cpus, open_interrupts);
     test_memory();
     smp_doze(true);
     test_counters();
