@@ -6,6 +6,7 @@
 #include "sim/bundle_source.h"
 #include "sim/bundle_tree.h"
 #include "sim/file_in.h"
+#include "sim/options_parse.h"
 #include <libfdt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,7 +17,7 @@ _Static_assert(FILE_IN_REASON_MAX <= BUNDLE_MAKE_REASON_MAX, "a file's reason fi
 /* What the tree and each VM take beside the files and the strings. */
 #define TREE_OVERHEAD 4096u
 #define NET_OVERHEAD  128u
-#define VM_OVERHEAD   256u
+#define VM_OVERHEAD   384u
 
 /* All that goes into a bundle; a file that is not open is not there. */
 struct bundle_files {
@@ -64,6 +65,15 @@ static void write_net(struct tree *tree, const struct sim_options *options)
     tree_end(tree);
 }
 
+/* Behind the disks that are files. */
+static void write_flash(struct tree *tree, const struct sim_options *options)
+{
+    tree_begin(tree, "flash");
+    tree_string(tree, "compatible", "halcyon,flash");
+    tree_u32(tree, "machine", options_disk_files(options));
+    tree_end(tree);
+}
+
 static bool write_vm(struct tree *tree, const struct sim_options *options, unsigned index,
                      struct bundle_files *files, char *reason)
 {
@@ -82,6 +92,8 @@ static bool write_vm(struct tree *tree, const struct sim_options *options, unsig
     if (!write_images(tree, options, index, files, reason) ||
         !bundle_disks_write(tree, options, index == 0 ? NULL : first, files->disk, reason))
         return false;
+    if (options->flash != NULL)
+        write_flash(tree, options);
     if (options->net)
         write_net(tree, options);
     tree_end(tree);

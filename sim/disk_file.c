@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 #include "sim/disk_file.h"
+#include "dev/flash_store.h"
 #include "sim/options_parse.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -44,7 +45,13 @@ static bool transfer(void *ctx, const struct hal_disk_request *request, void *bu
     return move(*fd, request, buf);
 }
 
-static bool check(int fd, const char *path, bool read_only, uint64_t *sectors, char *reason)
+static bool lock(int fd, const char *path, bool read_only, char *reason)
+{
+    return flock(fd, (read_only ? LOCK_SH : LOCK_EX) | LOCK_NB) == 0 ||
+           refuse(reason, path, "another machine has it for its disk");
+}
+
+static bool check(int fd, const char *path, uint64_t *sectors, char *reason)
 {
     struct stat status;
 
@@ -54,11 +61,53 @@ static bool check(int fd, const char *path, bool read_only, uint64_t *sectors, c
         return refuse(reason, path, "not a regular file, and no other can be a disk");
     if (status.st_size <= 0 || status.st_size % HAL_DISK_SECTOR != 0)
         return refuse(reason, path, "as a disk it must have a multiple of 512 bytes, and some");
-    if (flock(fd, (read_only ? LOCK_SH : LOCK_EX) | LOCK_NB) != 0)
-        return refuse(reason, path, "another machine has it for its disk");
     *sectors = (uint64_t)status.st_size / HAL_DISK_SECTOR;
     return true;
 }
+
+/* --- --flash --- */
+
+#define FLASH_NEW_SIZE MIB(1) /* EDK2's variables take 768 KiB, U-Boot's environment 256 */
+
+/* A file that is empty is new: it becomes a flash that nobody has programmed. */
+static bool fill_new(int fd, const char *path, char *reason)
+{
+    struct stat status;
+    uint8_t erased[4096];
+
+    if (fstat(fd, &status) != 0)
+        return refuse(reason, path, strerror(errno));
+    if (!S_ISREG(status.st_mode) || status.st_size != 0)
+        return true;
+    memset(erased, 0xff, sizeof(erased));
+    for (uint64_t at = 0; at < FLASH_NEW_SIZE; at += sizeof(erased))
+        if (pwrite(fd, erased, sizeof(erased), (off_t)at) != (ssize_t)sizeof(erased))
+            return refuse(reason, path, "cannot be filled: is there room for 1 MiB?");
+    if (fsync(fd) != 0)
+        return refuse(reason, path, strerror(errno));
+    return true;
+}
+
+static bool open_flash(struct disk_files *files, const char *path, struct sim_disk *disk,
+                       char *reason)
+{
+    int *fd = &files->fd[files->count];
+
+    *fd = open(path, O_RDWR | O_CREAT | O_NONBLOCK | O_CLOEXEC | O_NOCTTY, 0666);
+    if (*fd < 0)
+        return refuse(reason, path, strerror(errno));
+    files->count++;
+    *disk = (struct sim_disk){.transfer = transfer, .ctx = fd};
+    if (!lock(*fd, path, false, reason) || !fill_new(*fd, path, reason) ||
+        !check(*fd, path, &disk->sectors, reason))
+        return false;
+    if (disk->sectors * HAL_DISK_SECTOR % FLASH_SECTOR_SIZE != 0 ||
+        disk->sectors * HAL_DISK_SECTOR > FLASH_BANK_SIZE)
+        return refuse(reason, path, "as flash it must have a multiple of 256 KiB, 64 MiB at most");
+    return true;
+}
+
+/* --- All of them --- */
 
 static bool open_one(struct disk_files *files, const struct sim_disk_option *option,
                      struct sim_disk *disk, char *reason)
@@ -72,7 +121,7 @@ static bool open_one(struct disk_files *files, const struct sim_disk_option *opt
         return refuse(reason, path, strerror(errno));
     files->count++;
     *disk = (struct sim_disk){.read_only = option->read_only, .transfer = transfer, .ctx = fd};
-    return check(*fd, path, option->read_only, &disk->sectors, reason);
+    return check(*fd, path, &disk->sectors, reason) && lock(*fd, path, option->read_only, reason);
 }
 
 bool disk_files_open(struct disk_files *files, const struct sim_options *options,
@@ -86,6 +135,11 @@ bool disk_files_open(struct disk_files *files, const struct sim_options *options
             disk_files_close(files);
             return false;
         }
+    }
+    if (options->flash != NULL &&
+        !open_flash(files, options->flash, &config->disk[files->count], reason)) {
+        disk_files_close(files);
+        return false;
     }
     config->nr_disks = files->count;
     return true;

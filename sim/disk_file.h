@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
-/* The machine's disks, each a file of the host's: sectors as they are, one after the other. */
+/* The machine's disks, each a file of the host's: sectors as they are, one after the other. What is
+ * in the VM's flash (--flash) is the last of them. */
 #ifndef SIM_DISK_FILE_H
 #define SIM_DISK_FILE_H
 
@@ -14,8 +15,8 @@ struct disk_files {
 
 /*
  * Opens those of options->disk[] that are files, and puts them into config->disk[]. Each is ours
- * alone while it is open, or, if it is read-only, everybody's. `files` stays where it is. False
- * with the reason: then none is open.
+ * alone while it is open, or, if it is read-only, everybody's. The flash's is made if it is not
+ * there. `files` stays where it is. False with the reason: then none is open.
  */
 bool disk_files_open(struct disk_files *files, const struct sim_options *options,
                      struct sim_machine_config *config, char reason[DISK_FILE_REASON_MAX]);

@@ -35,6 +35,7 @@ static const struct option_row {
 } option_rows[OPT_BUNDLE] = {
     [OPT_KERNEL] = {"kernel", TEXT(kernel)},
     [OPT_FIRMWARE] = {"firmware", TEXT(firmware)},
+    [OPT_FLASH] = {"flash", TEXT(flash)},
     [OPT_BUNDLE_NAMED] = {"bundle", TEXT(bundle)},
     [OPT_INITRD] = {"initrd", TEXT(initrd)},
     [OPT_APPEND] = {"append", TEXT(append)},

@@ -54,6 +54,7 @@ struct sim_options {
      * in the kernel's place, and is `kernel` too. */
     const char *kernel;
     const char *firmware;
+    const char *flash; /* the file that the first VM's second bank of flash is in */
     const char *bundle;
     const char *restore;
     const char *initrd;

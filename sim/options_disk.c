@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
-/* --disk [FILE][,ro][,ram][,size=SIZE] */
+/* --disk [FILE][,ro][,ram][,size=SIZE], and --flash as far as it is a disk of the machine's, too */
 #include "sim/options_parse.h"
 #include <stdio.h>
 #include <string.h>
@@ -76,13 +76,25 @@ bool options_set_disk(struct options_parse *p, const char *text)
     return check_disk(p, disk);
 }
 
-/* Those whose sectors are a file's are the machine's, whoever described the VMs. */
-bool options_check_disks(struct options_parse *p)
+unsigned options_disk_files(const struct sim_options *options)
 {
     unsigned files = 0;
 
-    for (unsigned i = 0; i < p->out->nr_disks; i++)
-        files += !p->out->disk[i].ram;
+    for (unsigned i = 0; i < options->nr_disks; i++)
+        files += !options->disk[i].ram;
+    return files;
+}
+
+/* Those whose sectors are a file's are the machine's, whoever described the VMs. */
+bool options_check_disks(struct options_parse *p)
+{
+    unsigned files = options_disk_files(p->out);
+
+    if (p->given[OPT_FLASH] && p->out->vms > 1)
+        return options_refuse(p, "--flash with --vms: a file has one VM: use a bundle");
+    if (p->given[OPT_FLASH] && files == SIM_DISKS_MAX)
+        return options_refuse(p, "--flash: it takes the place of a --disk F, of which there are %u",
+                              SIM_DISKS_MAX);
     if (p->out->nr_disks > files && !p->given[OPT_KERNEL])
         return options_refuse(p,
                               "--disk with ram or size= goes with --kernel F; in a bundle it is a "

@@ -20,6 +20,8 @@ static const char help_text[] =
     "                       or its source, named F.dts: dtc compiles it\n"
     "  --kernel F           a VM from an arm64 Image or a flat binary\n"
     "  --firmware F         a VM that starts with this in its flash, such as EDK2\n"
+    "  --flash F            the second bank of its flash, in which EDK2 keeps its\n"
+    "                       variables, is in this file: made if it is not there\n"
     "  --initrd F           its initial RAM disk\n"
     "  --append S           its kernel's command line (console=ttyAMA0)\n"
     "  --memory SIZE        its memory; K, M, G or T, without a unit MiB (512M)\n"

@@ -9,6 +9,7 @@
 enum option_id {
     OPT_KERNEL,
     OPT_FIRMWARE,
+    OPT_FLASH,
     OPT_BUNDLE_NAMED,
     OPT_INITRD,
     OPT_APPEND,
@@ -64,12 +65,14 @@ const char *options_name(int id);
 /* Whether the options that were given go with each other, and lack none. */
 bool options_check_relations(struct options_parse *p);
 
-/* The same for --disk. */
+/* The same for --disk and --flash. */
 bool options_check_disks(struct options_parse *p);
 /* A size as QEMU's -m takes it: a number without a unit is in MiB. Refused with `name`. */
 bool options_take_size(struct options_parse *p, const char *name, const char *text, uint64_t *out);
 /* The same for --net. */
 bool options_check_net(struct options_parse *p);
+/* How many of the disks are files. */
+unsigned options_disk_files(const struct sim_options *options);
 /* The name of the disk's file, terminated. */
 void options_disk_path(const struct sim_disk_option *disk, char path[SIM_DISK_FILE_MAX]);
 

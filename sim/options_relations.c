@@ -18,6 +18,11 @@ static const struct relation_row {
     {OPT_FIRMWARE, EXCLUDES, OPT_INITRD, "firmware finds its own initrd: leave it out"},
     {OPT_FIRMWARE, EXCLUDES, OPT_BUNDLE, "in a bundle it is `firmware`: give one of the two"},
     {OPT_FIRMWARE, EXCLUDES, OPT_RESTORE, "a snapshot holds everything: leave --firmware out"},
+    {OPT_FLASH, EXCLUDES, OPT_BUNDLE,
+     "in a bundle it is `flash { machine = <N>; }`, of a --disk F: give one of the two"},
+    {OPT_FLASH, EXCLUDES, OPT_RESTORE, "a snapshot has no such file: leave --flash out"},
+    {OPT_FLASH, EXCLUDES, OPT_SNAPSHOT, "the file would not be in it: leave one out"},
+    {OPT_FLASH, NEEDS, OPT_KERNEL, "it goes with --firmware F or --kernel F"},
     {OPT_KERNEL, EXCLUDES, OPT_BUNDLE, "a bundle has its own kernel: give one of the two"},
     {OPT_KERNEL, EXCLUDES, OPT_RESTORE, "a snapshot holds everything: leave --kernel out"},
     {OPT_BUNDLE, EXCLUDES, OPT_RESTORE, "a snapshot holds everything: leave the bundle out"},
@@ -67,13 +72,14 @@ static const struct file_row {
     {"--record", offsetof(struct sim_options, record)},
     {"--write-bundle", offsetof(struct sim_options, write_bundle)},
     {"--snapshot", offsetof(struct sim_options, snapshot)},
+    {"--flash", offsetof(struct sim_options, flash)},
     {"--replay", offsetof(struct sim_options, replay)},
     {"--kernel", offsetof(struct sim_options, kernel)},
     {"--initrd", offsetof(struct sim_options, initrd)},
     {"BUNDLE", offsetof(struct sim_options, bundle)},
     {"--restore", offsetof(struct sim_options, restore)},
 };
-#define FILES_WRITTEN 4u
+#define FILES_WRITTEN 5u
 
 static const char *file_name(const struct sim_options *options, size_t row)
 {

@@ -75,8 +75,8 @@ static void run_unmap(struct disk_ram *ram)
 }
 
 /* Maps the disk's own page, made if it is not there; with what it had before unless `all` of it is
- * to be overwritten: then it is zeroes, also if the WRITE comes to nothing. And those behind it that
- * are there, `most` in all. */
+ * to be overwritten: then it is zeroes, also if the WRITE comes to nothing. And those behind it
+ * that are there, `most` in all. */
 static hv_err page_own(struct disk_ram *ram, uint64_t page, bool all, uint64_t most)
 {
     struct disk_place place;

@@ -25,6 +25,8 @@ static void check_options(const struct sim_options *options)
     FUZZ_ASSERT(options->nr_weights == 0 || options->nr_weights == options->vms);
     for (unsigned i = 0; i < options->nr_weights; i++)
         FUZZ_ASSERT(options->weights[i] >= 1 && options->weights[i] <= VM_WEIGHT_MAX);
+    FUZZ_ASSERT(options->flash == NULL || (options->flash[0] != '\0' && options->kernel != NULL &&
+                                           options->vms == 1 && options->snapshot == NULL));
     FUZZ_ASSERT(options->vmids == 0 ||
                 (options->vmids >= HV_MIN_VMIDS && options->vmids <= VMID_MAX));
     FUZZ_ASSERT(options->nr_control <= SIM_CONTROL_MAX);

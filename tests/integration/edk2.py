@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT OR Apache-2.0
-"""EDK2 as a guest, in the VM's flash: its shell, and a variable that survives a reset; with --disk in the simulator one
-that survives the machine, on a disk of it."""
+"""EDK2 as a guest, in the VM's flash: its shell, and a variable that survives a reset; in the simulator with --disk, or
+with --flash, one that survives the machine: on a disk of it, or in the file of the simulator's --flash."""
 import argparse
 import pathlib
 import sys
@@ -9,7 +9,7 @@ import sys
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / "lib"))
 import halcyon  # noqa: E402
 from halcyon import check  # noqa: E402
-from machine import Machine, qemu_command, to_text  # noqa: E402
+from machine import Machine, qemu_command, sim_command, to_text  # noqa: E402
 
 EDK2 = halcyon.EDK2
 PROMPT = r"Shell> "
@@ -71,15 +71,23 @@ def set_variable(machine):
     command(machine, f"setvar halcyon {VARIABLE}", "12 34 56 78")
 
 
-def over_power_cycle(timeout):
+def disk_command(directory):
+    disk = directory / "variables"
+    with open(disk, "wb") as file:
+        file.truncate(1 << 20)
+    source = DISK_TREE.format(memory=MEMORY_MIB << 20, firmware=EDK2)
+    bundle = halcyon.compile_dts(directory / "bundle.dtb", source)
+    return halcyon.halcyon_command("sim", bundle, vm_mib=MEMORY_MIB, typed=True, options=("--disk", disk))
+
+
+def flash_command(directory):
+    return sim_command("--firmware", EDK2, "--memory", f"{MEMORY_MIB}M", "--flash", directory / "flash", typed=True)
+
+
+def over_power_cycle(make_command, timeout):
     """The simulator is killed once the shell has its prompt back."""
     with halcyon.scratch() as directory:
-        disk = directory / "variables"
-        with open(disk, "wb") as file:
-            file.truncate(1 << 20)
-        source = DISK_TREE.format(memory=MEMORY_MIB << 20, firmware=EDK2)
-        bundle = halcyon.compile_dts(directory / "bundle.dtb", source)
-        words = halcyon.halcyon_command("sim", bundle, vm_mib=MEMORY_MIB, typed=True, options=("--disk", disk))
+        words = make_command(directory)
         with Machine(words) as machine:
             reach_shell(machine, timeout)
             set_variable(machine)
@@ -87,6 +95,8 @@ def over_power_cycle(timeout):
         with Machine(words) as machine:
             reach_shell(machine, timeout)
             command(machine, f"setvar halcyon {VARIABLE}", "12 34 56 78")
+            console = to_text(bytes(machine.output))
+    check(not halcyon.PANIC.search(console), f"the hypervisor panicked:\n{halcyon.tail(console)}")
 
 
 def main():
@@ -94,12 +104,13 @@ def main():
     parser.add_argument("--bare", action="store_true", help="on QEMU without the hypervisor, to try the test itself")
     halcyon.add_machine_option(parser)
     parser.add_argument("--disk", action="store_true", help="variables on a disk, over the end of the machine")
+    parser.add_argument("--flash", action="store_true", help="the same, in a file that the simulator makes")
     parser.add_argument("--timeout", type=float, default=TIMEOUT,
                         help="seconds for each step on the way to the shell (%(default)s)")
     options = parser.parse_args()
     halcyon.require(EDK2)
-    if options.disk:
-        over_power_cycle(options.timeout)
+    if options.disk or options.flash:
+        over_power_cycle(disk_command if options.disk else flash_command, options.timeout)
         return
     with halcyon.scratch() as directory:
         if options.bare:

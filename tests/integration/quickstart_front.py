@@ -140,6 +140,8 @@ REFUSED = [(("--smp", "0"), "--smp 0: must be a number from 1 to 16"),
            (("--bundle", "/no/such.dts"), "there is no such file"),
            (("--bundle", str(FAKE), "--vms", "2"), "--vms: the bundle says it"),
            (("--bundle", str(FAKE), "--cmd", "true"), "--cmd: the bundle says it"),
+           (("--flash", "x", "--vms", "2"), "--flash with --vms"),
+           (("--bundle", str(FAKE), "--flash", "x"), "--flash: the bundle says it"),
            (("--control-on", "x"), "after it comes its --control"),
            (("--control-on", "x", "--control-on", "y", "--control", "z"), "--control-on twice"),
            (("--control", ""), "--control: empty"),
@@ -172,6 +174,7 @@ def arguments():
     for words in ("--smp 4", "--pcpus 2", "--vms 3", "--weights 1,2,4", "--vmids 2", "--input-raw",
                   "--control-on=~ #  --control=stop 1"):
         check(f" {words} " in given, f"{words} is not in {given}")
+    check(" --flash /no/such file " in arguments_of("--flash", "/no/such file"), "--flash is not the simulator's own")
     given = arguments_of("--cmd", "true")
     check(" --no-input " in given and "--input-raw" not in given and " --vms 1 " in given, given)
     check("--console" not in given, given)
@@ -226,7 +229,14 @@ def two_makers():
             expect(run([ROOT / "ci" / "bundle", "--output", one, *images, *words]), 0)
             expect(run([HALCYON_SIM, "--write-bundle", other, *images, *words]), 0)
             check(normal_form(one) == normal_form(other), f"{words}: {normal_form(one)}\n{normal_form(other)}")
-    for words in (["--vms", "17"], ["--weights", "1,1"], ["--weights", "0"], ["--pcpus", "65"], ["--vmids", "1"]):
+        # The flash's file is no matter of the bundle's: it is the machine's disk behind the others that are files.
+        disks = ["--disk", "one,ro", "--disk", "size=1M", "--disk", "two"]
+        expect(run([ROOT / "ci" / "bundle", "--output", one, *images, *disks, "--flash", "disk"]), 0)
+        expect(run([HALCYON_SIM, "--write-bundle", other, *images, *disks, "--flash", directory / "new"]), 0)
+        check(normal_form(one) == normal_form(other), f"{normal_form(one)}\n{normal_form(other)}")
+        check(re.search(rb"flash \{[^}]*machine = <0x0*2>", normal_form(one)), f"not disk 2: {normal_form(one)}")
+        check(not (directory / "new").exists(), "a file was made, and nothing ran")
+    for words in (["--flash", "disk", "--vms", "2"], ["--vms", "17"], ["--weights", "1,1"], ["--weights", "0"], ["--pcpus", "65"], ["--vmids", "1"]):
         expect(run([ROOT / "ci" / "bundle", "--source", *words]), 2, b"", words[0].encode())
 
 

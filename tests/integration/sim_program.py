@@ -10,6 +10,7 @@ import base64
 import fcntl
 import os
 import pathlib
+import random
 import re
 import resource
 import signal
@@ -172,6 +173,62 @@ def bad_files():
         check_failed(run(*ENDLESS, "--snapshot", nowhere, "--snapshot-at", "1"), "No such file")
 
 
+FLASH_KEEP = HOST_BUILD / "guest" / "flash-keep.bin"
+
+
+def kept(console):
+    """How many words a life of flash-keep found, and the last number that it was told to be kept."""
+    found = re.search(r"^# found: (\d+)\r?$", console, re.MULTILINE)
+    check(found and "not ok" not in console, f"what was kept is not what was found:\n{halcyon.tail(console)}")
+    return int(found.group(1)), [int(number) for number in re.findall(r"^# kept: (\d+)\r?$", console, re.MULTILINE)]
+
+
+def flash_file():
+    """Killed again and again, the last time not: each word that the guest was told to be kept is there."""
+    moments = random.Random(1)
+    with halcyon.scratch() as directory:
+        file, total = directory / "flash", 0
+        command = ("--kernel", FLASH_KEEP, "--memory", "8M", "--flash", file)
+        for _ in range(5):
+            with Terminal(sim_command(*command, typed=True)) as terminal:
+                terminal.expect(rf"^# kept: {total + moments.randrange(1, 30)}\r?$", TIMEOUT)
+                terminal.kill()
+                console = to_text(bytes(terminal.output))
+            found, numbers = kept(console)
+            # The word that was under way may be there, or not.
+            check(total <= found <= total + 1, f"{found} words are there, and {total} were kept")
+            total = numbers[-1] + 1
+        done = run(*command)
+        check_powered_off(done)
+        check(total <= kept(to_text(done.stdout))[0] <= total + 1, f"{total} words were kept:\n{halcyon.tail(done.stdout)}")
+        data = file.read_bytes()
+        check(len(data) == MIB and data[:256 << 10] == b"\xff" * (256 << 10), "not a new flash of 1 MiB that was erased")
+
+
+def flash_replay():
+    """A recording wants the file as it was."""
+    with halcyon.scratch() as directory:
+        file, copy, recording = directory / "flash", directory / "copy", directory / "recording"
+        command = ("--hash", "--kernel", FLASH_KEEP, "--memory", "8M", "--flash")
+        check_powered_off(run(*command[1:], file))
+        copy.write_bytes(file.read_bytes())
+        first = find_hash(run(*command, file, "--record", recording, typed=True).stderr)
+        check(find_hash(run(*command, copy, "--replay", recording).stderr) == first, "the replay is another run")
+        check_failed(run(*command, copy, "--replay", recording), "another|recording")
+
+
+def flash_refused():
+    with halcyon.scratch() as directory:
+        odd, huge, file = sparse(directory / "odd", 300 << 10), sparse(directory / "huge", 65 << 20), directory / "flash"
+        for path, words in ((odd, "256 KiB"), (huge, "64 MiB"), (directory, "."), ("/dev/null", "regular"),
+                            (directory / "missing" / "flash", "No such file")):
+            check_failed(run("--kernel", GUEST, "--flash", path), words)
+        with Terminal(sim_command(*ENDLESS, "--flash", file, typed=True)) as terminal:
+            terminal.expect(r"SYSTEM_RESET", TIMEOUT)
+            check_failed(run("--kernel", GUEST, "--flash", file), "another machine")
+            terminal.kill()
+
+
 def no_memory():
     """With little address space: refused before the guest starts, or, if it is just enough for that, run."""
     outcomes = set()
@@ -191,7 +248,8 @@ def no_memory():
 def usage():
     for arguments in ((), ("--frobnicate",), ("--kernel",), ("--kernel", GUEST, "bundle"), ("--seed", "x", "bundle"),
                       ("--smp", "0", "--kernel", GUEST), ("--memory", "1", "--memory", "-1", "--kernel", GUEST),
-                      ("--disk", "x,rw", "--kernel", GUEST), ("--record", "a", "--replay", "b", "bundle"),
+                      ("--disk", "x,rw", "--kernel", GUEST), ("--flash", "x", "bundle"), ("--flash", "x", "--restore", "y"),
+                      ("--flash", "x", "--kernel", GUEST, "--vms", "2"), ("--flash", "x", "--kernel", GUEST, "--snapshot", "y"), ("--record", "a", "--replay", "b", "bundle"),
                       ("--max-insns", "-1", "bundle"), ("--pcpus", "1000", "bundle"), ("bundle", "bundle")):
         check_failed(run(*arguments), ".", status=2)
 
@@ -333,6 +391,7 @@ def snapshot_prompt():
 
 CASES = {"closed-output": closed_output, "full-device": full_device, "reader-gone": reader_gone,
          "no-terminal": no_terminal, "signals": signals, "window-size": window_size, "keys": keys,
+         "flash-file": flash_file, "flash-replay": flash_replay, "flash-refused": flash_refused,
          "bad-files": bad_files, "no-memory": no_memory, "usage": usage,
          "replay": lambda: replay(SHORT_SESSION), "replay-minute": lambda: replay(LONG_SESSION),
          "snapshot": snapshot, "snapshot-shell": snapshot_shell,
