@@ -1,9 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT OR Apache-2.0
-"""EDK2 as a guest, in the VM's flash: its shell, and a variable that survives a reset; in the simulator with --disk, or
-with --flash, one that survives the machine: on a disk of it, or in the file of the simulator's --flash."""
+"""EDK2 as a guest, in the VM's flash: its shell, the filesystem on a disk, and a variable that survives a reset; in the
+simulator with --disk, or with --flash, one that survives the machine: on a disk of it, or in the file of the simulator's
+--flash."""
 import argparse
 import pathlib
+import subprocess
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / "lib"))
@@ -15,6 +17,7 @@ EDK2 = halcyon.EDK2
 PROMPT = r"Shell> "
 TIMEOUT = 200
 MEMORY_MIB = 256
+CONTENT = b"This is in a file.\r\n"
 VARIABLE = "-guid 97e7a1b4-5b5c-4b4e-9d0b-6f1c1f0c5a11"
 
 
@@ -35,6 +38,35 @@ def command(machine, text, answer="", timeout=TIMEOUT):
     machine.expect(PROMPT, timeout)
 
 
+def make_esp(path):
+    """A disk with a GPT, and an EFI system partition whose FAT filesystem has two files, one of them in a directory."""
+    def run(*words, **options):
+        try:
+            done = subprocess.run([str(word) for word in words], capture_output=True, text=True, check=False, **options)
+        except FileNotFoundError:
+            raise halcyon.Failure(f"{words[0]} is not installed; fix: ci/setup") from None
+        check(done.returncode == 0, f"{words[0]} failed: {done.stderr}")
+    with open(path, "wb") as file:
+        file.truncate(8 << 20)
+    run("sfdisk", "--quiet", path, input="label: gpt\nstart=2048, size=12288, type=uefi\n")
+    file = path.with_name("file")
+    file.write_bytes(CONTENT)
+    volume = f"{path}@@1M"
+    run("mformat", "-i", volume, "-T", "12288", "-v", "HALCYON", "::")
+    run("mmd", "-i", volume, "::/below")
+    run("mcopy", "-i", volume, file, "::/hello.txt")
+    run("mcopy", "-i", volume, file, "::/below/deep.txt")
+    return path
+
+
+def list_disk(machine):
+    """The shell finds the partition by its GPT, and its filesystem."""
+    command(machine, "map -r", r"FS0:.*\s+.*HD\(1,GPT,")
+    command(machine, "ls fs0:", rf"Directory of: .*fs0:(?s:.*)<DIR>.*below(?s:.*) {len(CONTENT)}  hello\.txt(?s:.*)1 File\(s\)")
+    command(machine, "ls fs0:\\below", rf" {len(CONTENT)}  deep\.txt")
+    command(machine, "type fs0:\\below\\deep.txt", CONTENT.decode().strip())
+
+
 def bare_command(directory):
     """QEMU wants both banks as files of their size."""
     firmware, variables = directory / "firmware.fd", directory / "variables.fd"
@@ -45,6 +77,7 @@ def bare_command(directory):
     extra = []
     for path in (firmware, variables):
         extra += ["-drive", f"if=pflash,format=raw,file={path}"]
+    extra += ["-drive", f"if=none,id=disk,format=raw,file={make_esp(directory / 'disk')}", "-device", "virtio-blk-device,drive=disk"]
     words = qemu_command("bare", memory=f"{MEMORY_MIB}M", extra=extra)
     words.remove("-no-reboot")
     return words
@@ -116,11 +149,13 @@ def main():
         if options.bare:
             words = bare_command(directory)
         else:
-            bundle = halcyon.make_firmware_bundle(directory / "bundle.dtb", EDK2, memory=f"{MEMORY_MIB}M")
+            bundle = halcyon.make_firmware_bundle(directory / "bundle.dtb", EDK2, memory=f"{MEMORY_MIB}M",
+                                                  disks=[f"{make_esp(directory / 'disk')},ram"])
             words = halcyon.halcyon_command(options.machine, bundle, vm_mib=MEMORY_MIB, typed=True)
         with Machine(words) as machine:
             reach_shell(machine, options.timeout)
             command(machine, "ver", r"UEFI Interactive Shell v2\.")
+            list_disk(machine)
             set_variable(machine)
             machine.send("reset\r")
             reach_shell(machine, options.timeout)

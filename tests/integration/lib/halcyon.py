@@ -113,9 +113,10 @@ def make_bundle(output, kernel, *, memory="512M", vcpus=1, initrd=None, append="
     return output
 
 
-def make_firmware_bundle(output, firmware, *, memory="512M"):
-    """Makes a bundle of one VM, named "linux", with firmware in its flash; returns `output`."""
-    command = [ROOT / "ci" / "bundle", "--output", output, "--memory", memory, "--append=", "--firmware", firmware]
+def make_firmware_bundle(output, firmware, *, memory="512M", vcpus=1, disks=()):
+    """Makes a bundle of one VM, named "linux", with firmware in its flash; returns `output`. disks: as ci/bundle takes them."""
+    command = [ROOT / "ci" / "bundle", "--output", output, "--memory", memory, "--vcpus", vcpus, "--append=", "--firmware", firmware]
+    command += [word for disk in disks for word in ("--disk", disk)]
     done = subprocess.run([str(word) for word in command], capture_output=True, text=True, check=False)
     check(done.returncode == 0, f"ci/bundle failed: {done.stderr}")
     return output
