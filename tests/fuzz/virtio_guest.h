@@ -57,7 +57,9 @@ static inline void *virtio_guest_mem(struct virtio_guest *g, uint64_t at)
     struct s2_mapping mapping;
 
     if (!g->pooled)
-        return fakehal_mem(pa(at - VIRTIO_GUEST_RAM + g->pa.v), 1);
+        return fakehal_mem(
+            pa_add(virtio_guest_page_pa(g, (at - VIRTIO_GUEST_RAM) / PAGE_SIZE), at % PAGE_SIZE),
+            1);
     if (s2_query(&g->vm.s2, ipa(at), &mapping) == HV_OK)
         return fakehal_mem(pa_add(mapping.pa, at - mapping.ipa.v), 1);
     if (vm_ram_fill(&g->vm.s2, ipa(at)) != HV_OK)
@@ -186,7 +188,7 @@ static inline void virtio_guest_page(struct virtio_guest *g)
     if ((g->unmapped & 1u << n) == 0)
         err = s2_unmap(&g->vm.s2, at, PAGE_SIZE);
     else
-        err = s2_map(&g->vm.s2, at, pa_add(g->pa, n * PAGE_SIZE), PAGE_SIZE, S2_RW, S2_MEM_NORMAL);
+        err = s2_map(&g->vm.s2, at, virtio_guest_page_pa(g, n), PAGE_SIZE, S2_RW, S2_MEM_NORMAL);
     FUZZ_ASSERT(err == HV_OK);
     g->unmapped ^= 1u << n;
 }
