@@ -5,7 +5,6 @@
  * of its users agree all the time; what somebody gets is zero, and nobody but he touches it; what
  * comes back to the guest is zero.
  */
-#include "abi/virtio.h"
 #include "virtio/balloon.h"
 #include "virtio/rng.h"
 #include "virtio_guest.h"
@@ -89,19 +88,6 @@ static void other_acts(unsigned what)
 
 /* --- What makes sense to the balloon --- */
 
-static void desc(uint32_t queue, unsigned n, const struct virtq_desc *d)
-{
-    memcpy((unsigned char *)virtio_guest_mem(&g, virtio_guest_rings(&g, queue)) + n * sizeof(*d), d,
-           sizeof(*d));
-}
-
-static void offer(uint32_t queue, unsigned head)
-{
-    virtio_guest_put(&g, queue, (uint16_t)head);
-    virtio_guest_publish(&g, queue);
-    virtio_guest_reg(&g, 0x50, queue);
-}
-
 /* A list of pages, most of them the guest's, to be taken or to come back. */
 static void pages(unsigned what)
 {
@@ -115,8 +101,8 @@ static void pages(unsigned what)
         uint32_t entry = n == 0xff ? (uint32_t)fuzz_take(g.in, 4) : pfn + n % VIRTIO_GUEST_PAGES;
         memcpy((unsigned char *)virtio_guest_mem(&g, at) + 4 * i, &entry, sizeof(entry));
     }
-    desc(what >> 7, head, &(struct virtq_desc){at, 4 * count, 0, 0});
-    offer(what >> 7, head);
+    virtio_guest_set_desc(&g, what >> 7, head, &(struct virtq_desc){at, 4 * count, 0, 0});
+    virtio_guest_give(&g, what >> 7, head);
 }
 
 /* Free pages in one or two buffers. */
@@ -127,11 +113,12 @@ static void report(unsigned what)
     bool two = (what & 8) != 0;
     uint64_t page = VIRTIO_GUEST_RAM + (what >> 4) * PAGE_SIZE;
 
-    desc(queue, head,
-         &(struct virtq_desc){page, (uint32_t)PAGE_SIZE * (1 + (what >> 6)),
-                              (uint16_t)(two ? 3 : 2), (uint16_t)(head + 4)});
-    desc(queue, head + 4, &(struct virtq_desc){VIRTIO_GUEST_RAM, (uint32_t)PAGE_SIZE, 2, 0});
-    offer(queue, head);
+    virtio_guest_set_desc(&g, queue, head,
+                          &(struct virtq_desc){page, (uint32_t)PAGE_SIZE * (1 + (what >> 6)),
+                                               (uint16_t)(two ? 3 : 2), (uint16_t)(head + 4)});
+    virtio_guest_set_desc(&g, queue, head + 4,
+                          &(struct virtq_desc){VIRTIO_GUEST_RAM, (uint32_t)PAGE_SIZE, 2, 0});
+    virtio_guest_give(&g, queue, head);
 }
 
 static void statistics(unsigned what)
@@ -139,8 +126,9 @@ static void statistics(unsigned what)
     struct virtio_balloon_stat stat = {(uint16_t)(what & 15), fuzz_take(g.in, 8)};
 
     memcpy(virtio_guest_mem(&g, LISTS + 0x400), &stat, sizeof(stat));
-    desc(2, 7, &(struct virtq_desc){LISTS + 0x400, sizeof(stat) * (1 + (what >> 4)), 0, 0});
-    offer(2, 7);
+    virtio_guest_set_desc(
+        &g, 2, 7, &(struct virtq_desc){LISTS + 0x400, sizeof(stat) * (1 + (what >> 4)), 0, 0});
+    virtio_guest_give(&g, 2, 7);
 }
 
 static void manager_asks(unsigned what)

@@ -45,10 +45,16 @@ static inline void virtio_guest_reg(struct virtio_guest *g, uint64_t offset, uin
     virtio_guest_access(g, offset, 4, true, value);
 }
 
-/* The rings of queue n: three of its pages, so that several queues share them now and then. */
+/* Places for rings, three pages each: four in its first 16 pages, as many as there is room for
+ * behind them. */
+#define VIRTIO_GUEST_PLACES (4 + (VIRTIO_GUEST_PAGES - 16) / 3)
+
+/* The rings of queue n. Several queues share a place now and then. */
 static inline uint64_t virtio_guest_rings(const struct virtio_guest *g, uint32_t n)
 {
-    return VIRTIO_GUEST_RAM + (g->d->rings + n) % 4 * 3 * PAGE_SIZE;
+    uint64_t place = (g->d->rings + n) % VIRTIO_GUEST_PLACES;
+
+    return VIRTIO_GUEST_RAM + (3 * place + (place < 4 ? 0 : 4)) * PAGE_SIZE;
 }
 
 /* Its memory at `at`, up to the page's end: if that is gone it comes back, empty. */
@@ -151,6 +157,22 @@ static inline void virtio_guest_publish(struct virtio_guest *g, uint32_t n)
     memcpy(ring + 2, &g->d->avail_idx[n], 2);
 }
 
+/* Descriptor n of queue `queue`. */
+static inline void virtio_guest_set_desc(struct virtio_guest *g, uint32_t queue, unsigned n,
+                                         const struct virtq_desc *desc)
+{
+    memcpy((unsigned char *)virtio_guest_mem(g, virtio_guest_rings(g, queue)) + n * sizeof(*desc),
+           desc, sizeof(*desc));
+}
+
+/* One chain, as an honest driver makes it available. */
+static inline void virtio_guest_give(struct virtio_guest *g, uint32_t queue, unsigned head)
+{
+    virtio_guest_put(g, queue, (uint16_t)head);
+    virtio_guest_publish(g, queue);
+    virtio_guest_reg(g, 0x50, queue);
+}
+
 /* Makes a few descriptors available, and notifies. */
 static inline void virtio_guest_offer(struct virtio_guest *g)
 {
@@ -185,12 +207,12 @@ static inline void virtio_guest_page(struct virtio_guest *g)
         (void)virtio_guest_mem(g, at.v);
         return;
     }
-    if ((g->unmapped & 1u << n) == 0)
+    if ((g->unmapped & UINT64_C(1) << n) == 0)
         err = s2_unmap(&g->vm.s2, at, PAGE_SIZE);
     else
         err = s2_map(&g->vm.s2, at, virtio_guest_page_pa(g, n), PAGE_SIZE, S2_RW, S2_MEM_NORMAL);
     FUZZ_ASSERT(err == HV_OK);
-    g->unmapped ^= 1u << n;
+    g->unmapped ^= UINT64_C(1) << n;
 }
 
 /* Registers by their names, with values that mean something. Not those that wait for serve(). */
@@ -306,9 +328,10 @@ static inline void virtio_guest_meanwhile(struct virtio_guest *g)
 /* It has one more device, and is at it. */
 static inline void virtio_guest_attach(struct virtio_guest *g, struct virtio_device *dev)
 {
-    g->d = &g->driver[g->nr_drivers];
+    g->d = &g->driver[g->nr_drivers++];
     g->d->dev = dev;
-    g->d->rings = g->nr_drivers++;
+    g->d->rings = g->next_rings;
+    g->next_rings += dev->nr_queues;
     virtio_guest_bring_up(g);
 }
 

@@ -10,6 +10,7 @@
 #ifndef FUZZ_VIRTIO_WORLD_H
 #define FUZZ_VIRTIO_WORLD_H
 
+#include "abi/virtio.h"
 #include "fakehal/fakehal.h"
 #include "fuzz.h"
 #include "virtio/device.h"
@@ -17,10 +18,12 @@
 #include "vm/ram.h"
 #include "vm/sched.h"
 
-#define VIRTIO_GUEST_BASE    UINT64_C(0x0a000000)
-#define VIRTIO_GUEST_INTID   48u
-#define VIRTIO_GUEST_RAM     UINT64_C(0x40000000)
-#define VIRTIO_GUEST_PAGES   16u
+#define VIRTIO_GUEST_BASE  UINT64_C(0x0a000000)
+#define VIRTIO_GUEST_INTID 48u
+#define VIRTIO_GUEST_RAM   UINT64_C(0x40000000)
+#ifndef VIRTIO_GUEST_PAGES
+#define VIRTIO_GUEST_PAGES 16u /* even, at most 64; before the first include, if others */
+#endif
 #define VIRTIO_GUEST_SIZE    (VIRTIO_GUEST_PAGES * PAGE_SIZE)
 #define VIRTIO_GUEST_VCPUS   2u
 #define VIRTIO_GUEST_DEVICES 4u
@@ -33,7 +36,7 @@
 /* What a guest knows of one of its devices. */
 struct virtio_guest_driver {
     struct virtio_device *dev;
-    uint32_t rings; /* where those of its queue 0 are: virtio_guest_rings() */
+    uint32_t rings; /* the place of those of its queue 0: virtio_guest_rings() */
     uint16_t size;  /* of all queues */
     uint16_t avail_idx[VIRTIO_QUEUES_MAX];
 };
@@ -43,6 +46,7 @@ struct virtio_guest {
     struct virtio_guest_driver *d; /* that it is at */
     struct virtio_guest_driver driver[VIRTIO_GUEST_DEVICES];
     unsigned nr_drivers;
+    uint32_t next_rings; /* the first place behind those of its devices */
     struct vm vm;
     struct vm_config config;
     struct hv *hv;
@@ -52,7 +56,7 @@ struct virtio_guest {
     struct vcpu vcpu[VIRTIO_GUEST_VCPUS];
     struct vgic_cpu gic_cpu[VIRTIO_GUEST_VCPUS];
     struct vgic_irq spi[32];
-    uint32_t unmapped; /* bit n: page n of its memory */
+    uint64_t unmapped; /* bit n: page n of its memory */
     bool meanwhile;
     unsigned char nowhere[PAGE_SIZE]; /* in place of memory that there is none of */
 };
