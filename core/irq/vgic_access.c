@@ -16,14 +16,21 @@ static inline uint32_t bucket_of(uint32_t offset)
     return offset < 0x1000 ? 32 + (offset >> 7) : 64 + (offset >> 13);
 }
 
+/* The offset at which the next bucket starts. */
+static uint32_t bucket_end(uint32_t offset)
+{
+    unsigned shift = offset < 0x80 ? 2 : offset < 0x1000 ? 7 : 13;
+
+    return ((offset >> shift) + 1) << shift;
+}
+
 static void index_frame(uint8_t *index, const struct vgic_reg_row *rows, uint32_t base)
 {
     uint8_t row = 0;
-    for (uint32_t offset = 0; offset < VGIC_FRAME_SIZE; offset += 4) {
+    for (uint32_t offset = 0; offset < VGIC_FRAME_SIZE; offset = bucket_end(offset)) {
         while (rows[row].end <= base + offset)
             row++;
-        if (offset == 0 || bucket_of(offset) != bucket_of(offset - 4))
-            index[bucket_of(offset)] = row;
+        index[bucket_of(offset)] = row;
     }
 }
 

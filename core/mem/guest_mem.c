@@ -21,8 +21,9 @@ static __attribute__((noinline)) hv_err window_move(struct guest_window *window,
     /* It may go again at once, but not for ever: who takes it waits for this pCPU before long. */
     while (err == HV_ERR_NOENT && s2->fill != NULL) {
         err = s2->fill(s2, at);
-        if (err == HV_OK)
-            err = s2_query(s2, at, &mapping);
+        if (err != HV_OK)
+            return err; /* HV_ERR_NOENT, too: nothing will ever be there */
+        err = s2_query(s2, at, &mapping);
     }
     if (err != HV_OK)
         return err;

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
-/* The state as a whole, records, memory, and how the machine ends. */
-#define _DEFAULT_SOURCE
+/* The state as a whole, records, and how the machine ends. */
 #include "fakehal/fakehal.h"
 #include "base/check.h"
 #include <inttypes.h>
@@ -9,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
 static struct fakehal *current;
 
@@ -80,12 +78,12 @@ static void enable_platform(struct fakehal *hal)
             enabled[intid[i]] = true;
 }
 
-/* `log` is the buffer of the state before, which a fuzzer would else allocate thousands of times.
- */
-static struct fakehal *state_new(struct fakehal_record *log)
+/* Clean, in memory that is `hal` already, with the buffer of its records: a fuzzer would else
+ * allocate both thousands of times. */
+static struct fakehal *state_make(struct fakehal *hal, struct fakehal_record *log)
 {
-    struct fakehal *hal = must(calloc(1, sizeof(*hal)));
-    hal->log = log != NULL ? log : must(calloc(FAKEHAL_LOG_SIZE, sizeof(*hal->log)));
+    memset(hal, 0, sizeof(*hal));
+    hal->log = log;
     hal->idregs = cortex_a57;
     hal->platform.nr_cpus = 1;
     hal->platform.gic_maintenance_intid = 25;
@@ -104,34 +102,31 @@ static struct fakehal *state_new(struct fakehal_record *log)
     return hal;
 }
 
-static void state_free(struct fakehal *hal)
+static void state_end(struct fakehal *hal)
 {
-    for (unsigned i = 0; i < hal->nr_arenas; i++)
-        munmap(hal->arena[i].mem, hal->arena[i].size);
+    fakehal_forget_ram();
     for (unsigned i = 0; i < hal->nr_disks; i++)
         free(hal->disk[i].data);
     free(hal->script);
     free(hal->trace);
     free(hal->out);
     free(hal->in);
-    free(hal);
 }
 
 struct fakehal *fakehal(void)
 {
     if (current == NULL)
-        current = state_new(NULL);
+        current = state_make(must(malloc(sizeof(*current))),
+                             must(calloc(FAKEHAL_LOG_SIZE, sizeof(struct fakehal_record))));
     return current;
 }
 
 void fakehal_reset(void)
 {
-    struct fakehal_record *log = NULL;
-    if (current != NULL) {
-        log = current->log;
-        state_free(current);
-    }
-    current = state_new(log);
+    if (current == NULL)
+        return;
+    state_end(current);
+    (void)state_make(current, current->log);
 }
 
 /* --- Records --- */
@@ -263,71 +258,7 @@ _Noreturn void hv_check_failed(const char *expr, const char *file, unsigned line
     leave(hal, FAKEHAL_CHECK_FAILED);
 }
 
-/* --- Memory --- */
-
-void fakehal_add_ram(pa_t base, uint64_t size)
-{
-    struct fakehal *hal = fakehal();
-    if (size == 0 || ((base.v | size) & 0xfff) != 0 || base.v + size < base.v)
-        fakehal_fail("RAM %#" PRIx64 "+%#" PRIx64 " is not made of pages", base.v, size);
-    if (hal->nr_arenas == FAKEHAL_ARENAS)
-        fakehal_fail("more than %u arenas", FAKEHAL_ARENAS);
-    for (unsigned i = 0; i < hal->nr_arenas; i++)
-        if (ranges_overlap(base.v, size, hal->arena[i].base, hal->arena[i].size))
-            fakehal_fail("RAM %#" PRIx64 "+%#" PRIx64 " overlaps arena %u", base.v, size, i);
-    void *mem = mmap(NULL, size, PROT_READ | PROT_WRITE,
-                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (mem == MAP_FAILED)
-        fakehal_fail("the host has no address space for %#" PRIx64 " bytes", size);
-    hal->arena[hal->nr_arenas++] = (struct fakehal_arena){base.v, size, mem};
-}
-
-/* The arena that holds [base, base + len), or NULL. */
-static struct fakehal_arena *arena_find(struct fakehal *hal, uint64_t base, uint64_t len)
-{
-    for (unsigned i = 0; i < hal->nr_arenas; i++) {
-        struct fakehal_arena *arena = &hal->arena[i];
-        if (base >= arena->base && !range_exceeds(base - arena->base, len, arena->size))
-            return arena;
-    }
-    return NULL;
-}
-
-void *fakehal_mem(pa_t base, uint64_t len)
-{
-    struct fakehal_arena *arena = arena_find(fakehal(), base.v, len);
-    if (arena == NULL)
-        fakehal_fail("no RAM at %#" PRIx64 "+%#" PRIx64, base.v, len);
-    return arena->mem + (base.v - arena->base);
-}
-
-void *hal_phys_map(pa_t base, uint64_t len)
-{
-    struct fakehal *hal = fakehal();
-    struct fakehal_arena *arena = len != 0 ? arena_find(hal, base.v, len) : NULL;
-    if (arena == NULL)
-        return NULL;
-    hal->maps++;
-    return arena->mem + (base.v - arena->base);
-}
-
-/* The arena that holds the host's pointer, or NULL. */
-static struct fakehal_arena *arena_of_pointer(struct fakehal *hal, const void *ptr)
-{
-    for (unsigned i = 0; i < hal->nr_arenas; i++)
-        if ((uintptr_t)ptr - (uintptr_t)hal->arena[i].mem < hal->arena[i].size)
-            return &hal->arena[i];
-    return NULL;
-}
-
-void hal_phys_unmap(void *ptr, uint64_t len)
-{
-    struct fakehal *hal = fakehal();
-    const struct fakehal_arena *arena = arena_of_pointer(hal, ptr);
-    if (arena == NULL || range_exceeds((uintptr_t)ptr - (uintptr_t)arena->mem, len, arena->size))
-        fakehal_fail("hal_phys_unmap() of %p+%#" PRIx64 ", which was not mapped", ptr, len);
-    hal->unmaps++;
-}
+/* --- Tables and caches --- */
 
 void hal_pt_sync(void)
 {
@@ -370,7 +301,7 @@ void hal_tlbi_all(void)
 void hal_cache_op(const void *ptr, uint64_t len, enum hal_cache_op op)
 {
     struct fakehal_record *record = fakehal_record_add(FAKEHAL_CACHE_OP);
-    const struct fakehal_arena *arena = arena_of_pointer(fakehal(), ptr);
+    const struct fakehal_arena *arena = fakehal_arena_of(ptr);
     record->addr =
         arena != NULL ? arena->base + ((uintptr_t)ptr - (uintptr_t)arena->mem) : (uintptr_t)ptr;
     record->len = len;

@@ -84,7 +84,9 @@ struct fakehal_step {
 struct fakehal_arena {
     uint64_t base;
     uint64_t size;
-    unsigned char *mem;
+    unsigned char *mem;  /* what hal_phys_map() returns */
+    unsigned char *own;  /* the test's view of it: the same, if the arena is not guarded */
+    uint16_t *map_count; /* guarded: of each page, how often it is mapped; NULL: it is not */
 };
 
 struct fakehal_cpu {
@@ -164,6 +166,9 @@ struct fakehal {
     struct fakehal_arena arena[FAKEHAL_ARENAS];
     unsigned nr_arenas;
     uint64_t maps, unmaps; /* calls of hal_phys_map() that succeeded, and of hal_phys_unmap() */
+    void (*map)(void *ctx, uint64_t base,
+                uint64_t len); /* set by tests: called at each hal_phys_map() of memory */
+    void *map_ctx;
     void (*tlbi)(
         void *ctx,
         const struct fakehal_record *record); /* set by tests: called at each hal_tlbi_*() */
@@ -260,7 +265,17 @@ enum fakehal_end fakehal_cpu_enter(unsigned cpu);
  * nothing. Both multiples of 4 KiB. Overlap is a failure of the test.
  */
 void fakehal_add_ram(pa_t base, uint64_t size);
-/* The host's pointer to [base, base + len) of one arena; fails the test if there is none. Counts as
+/*
+ * The same, guarded: core may touch it only where and while it is mapped by hal_phys_map(), which
+ * AddressSanitizer, if there is one, sees to. The test has a view of its own: fakehal_mem().
+ */
+void fakehal_add_guarded_ram(pa_t base, uint64_t size);
+/*
+ * No mapping that there is of [base, base + len), pages of a guarded arena, gives access any more.
+ * For a page pool, which maps all of its memory for good, but touches only its bookkeeping there.
+ */
+void fakehal_guard(pa_t base, uint64_t len);
+/* The test's pointer to [base, base + len) of one arena; fails the test if there is none. Counts as
  * no hal_phys_map(). */
 void *fakehal_mem(pa_t base, uint64_t len);
 
@@ -354,6 +369,10 @@ void fakehal_note(uint64_t a, uint64_t b);
 
 /* For the files of fakehal: ends the innermost fakehal_catch(); without one the test fails. */
 _Noreturn void fakehal_leave(enum fakehal_end end, const char *what);
+/* For the files of fakehal: the arena that hal_phys_map() took `ptr` from, or NULL. */
+const struct fakehal_arena *fakehal_arena_of(const void *ptr);
+/* For the files of fakehal: all arenas go. */
+void fakehal_forget_ram(void);
 /* For the files of fakehal: appends a record of `kind`. Returns it, zeroed but for kind and cpu. */
 struct fakehal_record *fakehal_record_add(enum fakehal_kind kind);
 

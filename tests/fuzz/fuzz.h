@@ -33,10 +33,13 @@ struct fuzz_input {
 /* The next `n` bytes (at most 8), little-endian; zeroes after the end. */
 static inline uint64_t fuzz_take(struct fuzz_input *in, size_t n)
 {
+    size_t have = n < in->left ? n : in->left;
     uint64_t value = 0;
 
-    for (size_t i = 0; i < n && in->left > 0; i++, in->data++, in->left--)
-        value |= (uint64_t)*in->data << (8 * i);
+    for (size_t i = 0; i < have; i++)
+        value |= (uint64_t)in->data[i] << (8 * i);
+    in->data += have;
+    in->left -= have;
     return value;
 }
 

@@ -181,7 +181,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     for (unsigned i = 0; i < HELD; i++)
         e.held[i].used = false;
     e.destroyed = false;
-    virtio_guest_start(&g, &in);
+    struct virtio_world *world = virtio_guest_start(&g, &in);
     FUZZ_ASSERT(virtio_create(&e.dev, &g.vm, &setup, echo_destroy) == HV_OK);
     virtio_guest_attach(&g, &e.dev);
     for (unsigned i = 0; i < STEPS_MAX && in.left > 0; i++) {
@@ -190,7 +190,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         if (what % 4 == 0)
             complete(what / 4);
     }
-    virtio_guest_end(&g);
+    virtio_guest_end(&g, world);
     FUZZ_ASSERT(e.destroyed);
     return 0;
 }

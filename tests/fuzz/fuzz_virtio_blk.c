@@ -78,11 +78,11 @@ static void make_request(void)
         {at + 16, 1, 2, 0},
     };
 
-    memcpy(virtio_guest_mem(at), &header, sizeof(header));
+    memcpy(virtio_guest_mem(&g, at), &header, sizeof(header));
     if (len == 16)
-        memcpy(virtio_guest_mem(desc[1].addr), &range, sizeof(range));
-    memcpy((unsigned char *)virtio_guest_mem(virtio_guest_rings(0)) + 3 * n % 12 * 16u, desc,
-           sizeof(desc));
+        memcpy(virtio_guest_mem(&g, desc[1].addr), &range, sizeof(range));
+    memcpy((unsigned char *)virtio_guest_mem(&g, virtio_guest_rings(&g, 0)) + 3 * n % 12 * 16u,
+           desc, sizeof(desc));
 }
 
 /* The machine's disk is done with a request, and says so or not yet. */
@@ -114,11 +114,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct disk *disk;
     unsigned order;
 
-    virtio_guest_start(&g, &in);
-    g.hv->account.limit = UINT64_MAX;
+    struct virtio_world *world = virtio_guest_start(&g, &in);
     /* Beside the small pool of the guest's tables: the disk, its buffers and the device. */
-    fakehal_add_ram(pa(UINT64_C(0xa0000000)), 0x100000);
-    FUZZ_ASSERT(page_pool_add(&g.hv->pool, pa(UINT64_C(0xa0000000)), 0x100000) == HV_OK);
+    virtio_world_add_pool(g.hv, UINT64_C(0xa0000000), 0x100000);
     disk = make_disk((unsigned)fuzz_take(&in, 1));
     order = page_pool_order(virtio_blk_size(&disk->backend));
     FUZZ_ASSERT(page_pool_alloc(&g.hv->pool, &g.hv->account, order, &block) == HV_OK);
@@ -139,7 +137,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         check_blk();
     }
     page_pool_fail_nth(&g.hv->pool, 0);
-    virtio_guest_end(&g);
+    virtio_guest_end(&g, world);
     FUZZ_ASSERT(destroyed);
     FUZZ_ASSERT(g.hv->account.used == 0);
     return 0;

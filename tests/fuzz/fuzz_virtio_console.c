@@ -8,7 +8,6 @@
 static struct virtio_console console;
 static struct virtio_console_hub hub;
 static struct virtio_guest g;
-static struct vm_config config;
 
 static void line_write(void *ctx, const char *text, size_t len)
 {
@@ -54,9 +53,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         .hub = &hub,
     };
 
-    virtio_guest_start(&g, &in);
-    strcpy(config.name, "g");
-    g.vm.config = &config;
+    struct virtio_world *world = virtio_guest_start(&g, &in);
     virtio_console_hub_init(&hub);
     memset(&console, 0, sizeof(console));
     FUZZ_ASSERT(virtio_console_create(&console, &g.vm, &setup, destroy) == HV_OK);
@@ -69,6 +66,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         if (fuzz_take(&in, 1) % 8 == 0)
             virtio_console_poll(&console);
     }
-    virtio_guest_end(&g);
+    virtio_guest_end(&g, world);
     return 0;
 }

@@ -112,7 +112,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct fuzz_input in = {data, size};
 
-    virtio_guest_start(&g, &in);
+    struct virtio_world *world = virtio_guest_start(&g, &in);
     vswitch_init(&sw, g.hv, "fuzz");
     attach(0);
     attach(1);
@@ -127,7 +127,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         check_places();
     }
     vswitch_detach(&port[1]);
-    virtio_guest_end(&g);
+    virtio_guest_end(&g, world);
     FUZZ_ASSERT(!port[0].up);
     vswitch_detach(&port[0]);
     return 0;

@@ -26,7 +26,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct fuzz_input in = {data, size};
 
-    virtio_guest_start(&g, &in);
+    struct virtio_world *world = virtio_guest_start(&g, &in);
     memset(&rng, 0, sizeof(rng));
     FUZZ_ASSERT(virtio_rng_create(&rng, &g.vm, VIRTIO_GUEST_BASE, VIRTIO_GUEST_INTID, destroy) ==
                 HV_OK);
@@ -40,6 +40,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             fakehal()->entropy_result = fakehal()->entropy_result == HV_OK ? HV_ERR_BUSY : HV_OK;
     }
     fakehal()->entropy_result = HV_OK;
-    virtio_guest_end(&g);
+    virtio_guest_end(&g, world);
     return 0;
 }

@@ -37,7 +37,8 @@ static void put_header(struct fuzz_input *in)
         .fwd_cnt = (uint32_t)fuzz_take(in, 1),
     };
 
-    memcpy((char *)virtio_guest_mem(VIRTIO_GUEST_RAM) + (how >> 12) * PAGE_SIZE, &hdr, sizeof(hdr));
+    memcpy((char *)virtio_guest_mem(&g, VIRTIO_GUEST_RAM) + (how >> 12) * PAGE_SIZE, &hdr,
+           sizeof(hdr));
 }
 
 /* The other guest takes a packet, or sends one. */
@@ -83,7 +84,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct fuzz_input in = {data, size};
 
-    virtio_guest_start(&g, &in);
+    struct virtio_world *world = virtio_guest_start(&g, &in);
     virtio_vsock_hub_init(&hub);
     memset(&vsock, 0, sizeof(vsock));
     memset(&other, 0, sizeof(other));
@@ -107,7 +108,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         check(&vsock);
         check(&other);
     }
-    virtio_guest_end(&g);
+    virtio_guest_end(&g, world);
     for (unsigned i = 0; i < VSOCK_CONNECTIONS; i++)
         FUZZ_ASSERT(other.end[i].state == VSOCK_FREE || other.end[i].state == VSOCK_RESET);
     return 0;

@@ -4,106 +4,29 @@
  * descriptors, indirect tables and configuration space in any order, with enough of an honest
  * driver that requests get through. The fuzzer makes its device:
  *
- *     virtio_guest_start(&g, &in);
+ *     world = virtio_guest_start(&g, &in);
  *     ... virtio_create(dev, &g.vm, &setup with VIRTIO_GUEST_BASE and _INTID, ...) ...
  *     virtio_guest_attach(&g, dev);
  *     while (g.in->left > 0)
  *         virtio_guest_step(&g);      and now and then what a backend does
- *     virtio_guest_end(&g);
+ *     virtio_guest_end(&g, world);
  *
  * and calls virtio_guest_meanwhile() in its serve() or its backend wherever the lock is let go:
- * there the other vCPU does something. fakehal ends the process at any access outside of memory.
+ * there the other vCPU does something. A guest with several devices attaches each, and is at one of
+ * them, virtio_guest_pick(). That no access goes outside of its memory is the world's to see.
  */
 #ifndef FUZZ_VIRTIO_GUEST_H
 #define FUZZ_VIRTIO_GUEST_H
 
-#include "fakehal/fakehal.h"
-#include "fuzz.h"
-#include "virtio/device.h"
-#include "vm/hv.h"
-#include "vm/sched.h"
+#include "virtio_world.h"
 
-#define VIRTIO_GUEST_BASE  UINT64_C(0x0a000000)
-#define VIRTIO_GUEST_INTID 48u
-#define VIRTIO_GUEST_RAM   UINT64_C(0x40000000)
-#define VIRTIO_GUEST_PAGES 16u
-#define VIRTIO_GUEST_SIZE  (VIRTIO_GUEST_PAGES * PAGE_SIZE)
-#define VIRTIO_GUEST_VCPUS 2u
-#define VIRTIO_GUEST_POOL  UINT64_C(0x80000000)
-#define VIRTIO_GUEST_PA    UINT64_C(0x90000000)
-
-struct virtio_guest {
-    struct fuzz_input *in;
-    struct virtio_device *dev;
-    struct vm vm;
-    struct hv *hv;
-    struct vcpu vcpu[VIRTIO_GUEST_VCPUS];
-    struct vgic_cpu gic_cpu[VIRTIO_GUEST_VCPUS];
-    struct vgic_irq spi[32];
-    uint32_t unmapped; /* bit n: page n of its memory */
-    uint16_t avail_idx[VIRTIO_QUEUES_MAX];
-    uint16_t size; /* of all queues */
-    bool meanwhile;
-};
-
-static inline void virtio_guest_kick(void *ctx, unsigned cpu)
+/* Alone on a machine of its own. */
+static inline struct virtio_world *virtio_guest_start(struct virtio_guest *g, struct fuzz_input *in)
 {
-    (void)ctx;
-    FUZZ_ASSERT(cpu < VIRTIO_GUEST_VCPUS);
-}
+    struct virtio_world *world = virtio_world_start();
 
-static inline void virtio_guest_vgic(struct virtio_guest *g)
-{
-    const struct vgic_config config = {
-        .cpu = g->gic_cpu,
-        .spi = g->spi,
-        .nr_cpus = VIRTIO_GUEST_VCPUS,
-        .nr_spis = 32,
-        .kick = virtio_guest_kick,
-    };
-
-    for (unsigned i = 0; i < VIRTIO_GUEST_VCPUS; i++) {
-        g->gic_cpu[i].vcpu = &g->vcpu[i].arch;
-        g->gic_cpu[i].affinity = i;
-    }
-    FUZZ_ASSERT(vgic_init(&g->vm.vgic, &config) == HV_OK);
-}
-
-/* As vm_create() would, but for what no virtio device looks at. Both vCPUs run, on a pCPU each. */
-static inline void virtio_guest_start(struct virtio_guest *g, struct fuzz_input *in)
-{
-    struct hv *hv = g->hv != NULL ? g->hv : malloc(sizeof(*hv));
-
-    FUZZ_ASSERT(hv != NULL);
-    memset(hv, 0, sizeof(*hv));
-    memset(g, 0, sizeof(*g));
-    g->hv = hv;
-    g->in = in;
-    fakehal_reset();
-    fakehal()->platform.nr_cpus = VIRTIO_GUEST_VCPUS;
-    hv->platform = fakehal()->platform;
-    fakehal_add_ram(pa(VIRTIO_GUEST_POOL), 0x20000);
-    fakehal_add_ram(pa(VIRTIO_GUEST_PA), VIRTIO_GUEST_SIZE);
-    page_pool_init(&hv->pool);
-    FUZZ_ASSERT(page_pool_add(&hv->pool, pa(VIRTIO_GUEST_POOL), 0x20000) == HV_OK);
-    g->vm.hv = hv;
-    g->vm.nr_vcpus = VIRTIO_GUEST_VCPUS;
-    g->vm.vcpu = g->vcpu;
-    g->vm.state = VM_RUNNING;
-    g->vm.account.limit = UINT64_MAX;
-    spinlock_init(&g->vm.lock, LOCK_RANK_VM);
-    FUZZ_ASSERT(s2_init(&g->vm.s2, &hv->pool, &g->vm.account, &fakehal()->idregs, 1) == HV_OK);
-    FUZZ_ASSERT(s2_map(&g->vm.s2, ipa(VIRTIO_GUEST_RAM), pa(VIRTIO_GUEST_PA), VIRTIO_GUEST_SIZE,
-                       S2_RWX, S2_MEM_NORMAL) == HV_OK);
-    virtio_guest_vgic(g);
-    for (unsigned i = 0; i < VIRTIO_GUEST_VCPUS; i++) {
-        sched_init_pcpu(hv, i);
-        g->vcpu[i].vm = &g->vm;
-        g->vcpu[i].index = i;
-        g->vcpu[i].pcpu = &hv->pcpu[i];
-        g->vcpu[i].state = VCPU_RUNNING;
-        hv->pcpu[i].current = hv->pcpu[i].running = &g->vcpu[i];
-    }
+    virtio_guest_join(g, world, 0, in, false);
+    return world;
 }
 
 /* --- What it does --- */
@@ -114,7 +37,7 @@ static inline void virtio_guest_access(struct virtio_guest *g, uint64_t offset, 
     struct mmio_access access = {offset, value, fakehal()->self, size, write};
 
     if (offset + size <= VIRTIO_FRAME_SIZE)
-        (void)virtio_access(g->dev, &access);
+        (void)virtio_access(g->d->dev, &access);
 }
 
 static inline void virtio_guest_reg(struct virtio_guest *g, uint64_t offset, uint32_t value)
@@ -122,15 +45,35 @@ static inline void virtio_guest_reg(struct virtio_guest *g, uint64_t offset, uin
     virtio_guest_access(g, offset, 4, true, value);
 }
 
-/* The rings of queue n: three of its pages, so that several queues share them now and then. */
-static inline uint64_t virtio_guest_rings(uint32_t n)
+/* Places for rings, three pages each: four in its first 16 pages, as many as there is room for
+ * behind them. */
+#define VIRTIO_GUEST_PLACES (4 + (VIRTIO_GUEST_PAGES - 16) / 3)
+
+/* The rings of queue n. Several queues share a place now and then. */
+static inline uint64_t virtio_guest_rings(const struct virtio_guest *g, uint32_t n)
 {
-    return VIRTIO_GUEST_RAM + n % 4 * 3 * PAGE_SIZE;
+    uint64_t place = (g->d->rings + n) % VIRTIO_GUEST_PLACES;
+
+    return VIRTIO_GUEST_RAM + (3 * place + (place < 4 ? 0 : 4)) * PAGE_SIZE;
 }
 
-static inline void *virtio_guest_mem(uint64_t at)
+/* Its memory at `at`, up to the page's end: if that is gone it comes back, empty. */
+static inline void *virtio_guest_mem(struct virtio_guest *g, uint64_t at)
 {
-    return fakehal_mem(pa(at - VIRTIO_GUEST_RAM + VIRTIO_GUEST_PA), 1);
+    struct s2_mapping mapping;
+
+    if (!g->pooled)
+        return fakehal_mem(
+            pa_add(virtio_guest_page_pa(g, (at - VIRTIO_GUEST_RAM) / PAGE_SIZE), at % PAGE_SIZE),
+            1);
+    if (s2_query(&g->vm.s2, ipa(at), &mapping) == HV_OK)
+        return fakehal_mem(pa_add(mapping.pa, at - mapping.ipa.v), 1);
+    if (vm_ram_fill(&g->vm.s2, ipa(at)) != HV_OK)
+        return g->nowhere + at % PAGE_SIZE;
+    FUZZ_ASSERT(s2_query(&g->vm.s2, ipa(at), &mapping) == HV_OK);
+    const char *page = fakehal_mem(mapping.pa, PAGE_SIZE);
+    FUZZ_ASSERT(page[0] == 0 && memcmp(page, page + 1, PAGE_SIZE - 1) == 0);
+    return fakehal_mem(pa_add(mapping.pa, at - mapping.ipa.v), 1);
 }
 
 /* An address: of its memory, most of the time. */
@@ -145,9 +88,9 @@ static inline uint64_t virtio_guest_address(struct virtio_guest *g)
 static inline void virtio_guest_bring_up(struct virtio_guest *g)
 {
     uint64_t how = fuzz_take(g->in, 4);
-    uint64_t features = g->dev->offered;
+    uint64_t features = g->d->dev->offered;
 
-    g->size = (uint16_t)(1u << (how & 7));
+    g->d->size = (uint16_t)(1u << (how & 7));
     features &=
         ~(((how & 8) != 0 ? UINT64_C(1) << 28 : 0) | ((how & 16) != 0 ? UINT64_C(1) << 29 : 0));
     if ((how & 32) != 0)
@@ -159,15 +102,16 @@ static inline void virtio_guest_bring_up(struct virtio_guest *g)
         virtio_guest_reg(g, 0x20, (uint32_t)(features >> 32 * half));
     }
     virtio_guest_reg(g, 0x70, 11);
-    for (uint32_t n = 0; n < g->dev->nr_queues; n++) {
-        uint64_t rings = virtio_guest_rings(n);
-        g->avail_idx[n] = 0;
+    for (uint32_t n = 0; n < g->d->dev->nr_queues; n++) {
+        uint64_t rings = virtio_guest_rings(g, n);
+        g->d->avail_idx[n] = 0;
         virtio_guest_reg(g, 0x30, n);
-        virtio_guest_reg(g, 0x38, g->size);
+        virtio_guest_reg(g, 0x38, g->d->size);
         virtio_guest_reg(g, 0x80, (uint32_t)rings);
         virtio_guest_reg(g, 0x90, (uint32_t)(rings + PAGE_SIZE));
         virtio_guest_reg(g, 0xa0, (uint32_t)(rings + 2 * PAGE_SIZE));
-        memset(virtio_guest_mem(rings + PAGE_SIZE), 0, 2 * PAGE_SIZE);
+        for (unsigned i = 1; i <= 2; i++)
+            memset(virtio_guest_mem(g, rings + i * PAGE_SIZE), 0, PAGE_SIZE);
         virtio_guest_reg(g, 0x44, 1);
     }
     virtio_guest_reg(g, 0x70, 15);
@@ -183,7 +127,7 @@ static inline void virtio_guest_desc(struct virtio_guest *g)
     uint16_t flags = (uint16_t)(what >> 2 & 7);
     uint16_t next = (uint16_t)((where & 7) + 1);
     uint64_t at =
-        (where & 0x80) != 0 ? VIRTIO_GUEST_RAM + 0xc000 : virtio_guest_rings(where >> 5 & 3);
+        (where & 0x80) != 0 ? VIRTIO_GUEST_RAM + 0xc000 : virtio_guest_rings(g, where >> 5 & 3);
 
     if ((what & 0xe0) == 0xe0)
         next = (uint16_t)fuzz_take(g->in, 2);
@@ -191,26 +135,55 @@ static inline void virtio_guest_desc(struct virtio_guest *g)
         len = (uint32_t)fuzz_take(g->in, 4);
     if ((flags & 4) != 0 && (what & 0x80) == 0)
         addr = VIRTIO_GUEST_RAM + 0xc000, len &= ~15u;
-    unsigned char *to = (unsigned char *)virtio_guest_mem(at) + (where & 15) * 16u;
+    unsigned char *to = (unsigned char *)virtio_guest_mem(g, at) + (where & 15) * 16u;
     memcpy(to, &addr, 8);
     memcpy(to + 8, &len, 4);
     memcpy(to + 12, &flags, 2);
     memcpy(to + 14, &next, 2);
 }
 
+/* Makes a descriptor available; the ring's index says so later. */
+static inline void virtio_guest_put(struct virtio_guest *g, uint32_t n, uint16_t head)
+{
+    unsigned char *ring = virtio_guest_mem(g, virtio_guest_rings(g, n) + PAGE_SIZE);
+
+    memcpy(ring + 4 + 2u * (g->d->avail_idx[n]++ & (g->d->size - 1u)), &head, 2);
+}
+
+static inline void virtio_guest_publish(struct virtio_guest *g, uint32_t n)
+{
+    unsigned char *ring = virtio_guest_mem(g, virtio_guest_rings(g, n) + PAGE_SIZE);
+
+    memcpy(ring + 2, &g->d->avail_idx[n], 2);
+}
+
+/* Descriptor n of queue `queue`. */
+static inline void virtio_guest_set_desc(struct virtio_guest *g, uint32_t queue, unsigned n,
+                                         const struct virtq_desc *desc)
+{
+    memcpy((unsigned char *)virtio_guest_mem(g, virtio_guest_rings(g, queue)) + n * sizeof(*desc),
+           desc, sizeof(*desc));
+}
+
+/* One chain, as an honest driver makes it available. */
+static inline void virtio_guest_give(struct virtio_guest *g, uint32_t queue, unsigned head)
+{
+    virtio_guest_put(g, queue, (uint16_t)head);
+    virtio_guest_publish(g, queue);
+    virtio_guest_reg(g, 0x50, queue);
+}
+
 /* Makes a few descriptors available, and notifies. */
 static inline void virtio_guest_offer(struct virtio_guest *g)
 {
     unsigned what = (unsigned)fuzz_take(g->in, 1);
-    uint32_t n = (what >> 4) % g->dev->nr_queues;
-    unsigned char *ring = virtio_guest_mem(virtio_guest_rings(n) + PAGE_SIZE);
+    uint32_t n = (what >> 4) % g->d->dev->nr_queues;
 
     for (unsigned i = 0; i <= (what & 3); i++) {
         uint16_t head = (uint16_t)fuzz_take(g->in, 1);
-        head = (uint16_t)(head >= 0xf0 ? head << 8 : head & 15);
-        memcpy(ring + 4 + 2u * (g->avail_idx[n]++ & (g->size - 1u)), &head, 2);
+        virtio_guest_put(g, n, (uint16_t)(head >= 0xf0 ? head << 8 : head & 15));
     }
-    memcpy(ring + 2, &g->avail_idx[n], 2);
+    virtio_guest_publish(g, n);
     if ((what & 4) == 0)
         virtio_guest_reg(g, 0x50, n);
 }
@@ -220,7 +193,7 @@ static inline void virtio_guest_scribble(struct virtio_guest *g)
     uint64_t at = fuzz_take(g->in, 2);
     uint64_t value = fuzz_take(g->in, 8);
 
-    memcpy(virtio_guest_mem(VIRTIO_GUEST_RAM + (at & 0xfff8)), &value, 8);
+    memcpy(virtio_guest_mem(g, VIRTIO_GUEST_RAM + (at & 0xfff8)), &value, 8);
 }
 
 /* A page of its memory goes, or comes back. */
@@ -230,13 +203,16 @@ static inline void virtio_guest_page(struct virtio_guest *g)
     ipa_t at = ipa(VIRTIO_GUEST_RAM + n * PAGE_SIZE);
     hv_err err;
 
-    if ((g->unmapped & 1u << n) == 0)
+    if (g->pooled) {
+        (void)virtio_guest_mem(g, at.v);
+        return;
+    }
+    if ((g->unmapped & UINT64_C(1) << n) == 0)
         err = s2_unmap(&g->vm.s2, at, PAGE_SIZE);
     else
-        err = s2_map(&g->vm.s2, at, pa(VIRTIO_GUEST_PA + n * PAGE_SIZE), PAGE_SIZE, S2_RW,
-                     S2_MEM_NORMAL);
+        err = s2_map(&g->vm.s2, at, virtio_guest_page_pa(g, n), PAGE_SIZE, S2_RW, S2_MEM_NORMAL);
     FUZZ_ASSERT(err == HV_OK);
-    g->unmapped ^= 1u << n;
+    g->unmapped ^= UINT64_C(1) << n;
 }
 
 /* Registers by their names, with values that mean something. Not those that wait for serve(). */
@@ -296,14 +272,12 @@ static inline void virtio_guest_act(struct virtio_guest *g, unsigned what)
 
 /* --- What the hypervisor does --- */
 
-/* What holds whatever the guest did. */
-static inline void virtio_guest_check(struct virtio_guest *g)
+static inline void virtio_guest_check_device(const struct virtio_guest *g,
+                                             const struct virtio_device *dev)
 {
-    const struct virtio_device *dev = g->dev;
-
     FUZZ_ASSERT(!dev->resetting && dev->isr <= 3);
     FUZZ_ASSERT(dev->line == (dev->isr != 0));
-    FUZZ_ASSERT(g->spi[VIRTIO_GUEST_INTID - 32].level == dev->line);
+    FUZZ_ASSERT(g->spi[dev->intid - 32].level == dev->line);
     FUZZ_ASSERT((dev->status & ~0xcfu) == 0);
     FUZZ_ASSERT((dev->status & 8) == 0 || (dev->accepted & ~dev->offered) == 0);
     for (uint32_t n = 0; n < dev->nr_queues; n++) {
@@ -312,17 +286,24 @@ static inline void virtio_guest_check(struct virtio_guest *g)
     }
 }
 
+/* What holds whatever the guest did. */
+static inline void virtio_guest_check(const struct virtio_guest *g)
+{
+    for (unsigned i = 0; i < g->nr_drivers; i++)
+        virtio_guest_check_device(g, g->driver[i].dev);
+}
+
 /* Pieces of work on this vCPU, at most so many: a guest may lay its rings on top of each other and
  * feed the device for ever. False: there are more. */
 static inline bool virtio_guest_serve(struct virtio_guest *g, unsigned pieces)
 {
-    unsigned cpu = fakehal()->self;
+    struct vcpu *vcpu = &g->vcpu[fakehal()->self - g->cpu];
 
-    for (; g->vcpu[cpu].requests != 0; pieces--) {
+    for (; vcpu->requests != 0; pieces--) {
         if (pieces == 0)
             return false;
-        g->vcpu[cpu].requests = 0;
-        vm_serve_devices(&g->vcpu[cpu]);
+        vcpu->requests = 0;
+        vm_serve_devices(vcpu);
         virtio_guest_check(g);
     }
     return true;
@@ -337,49 +318,70 @@ static inline void virtio_guest_meanwhile(struct virtio_guest *g)
     if (g->meanwhile || (what & 3) != 0)
         return;
     g->meanwhile = true;
-    fakehal()->self = 1 - self;
+    fakehal()->self = self ^ 1;
     virtio_guest_act(g, what >> 2);
     (void)virtio_guest_serve(g, 2);
     fakehal()->self = self;
     g->meanwhile = false;
 }
 
+/* It has one more device, and is at it. */
 static inline void virtio_guest_attach(struct virtio_guest *g, struct virtio_device *dev)
 {
-    g->dev = dev;
+    g->d = &g->driver[g->nr_drivers++];
+    g->d->dev = dev;
+    g->d->rings = g->next_rings;
+    g->next_rings += dev->nr_queues;
     virtio_guest_bring_up(g);
+}
+
+static inline void virtio_guest_pick(struct virtio_guest *g, unsigned n)
+{
+    g->d = &g->driver[n % g->nr_drivers];
 }
 
 static inline void virtio_guest_step(struct virtio_guest *g)
 {
     unsigned what = (unsigned)fuzz_take(g->in, 1);
 
-    fakehal()->self = what >> 7;
+    fakehal()->self = g->cpu + (what >> 7);
+    sched_pass(g->hv);
     virtio_guest_act(g, what & 0x7f);
     virtio_guest_check(g);
     (void)virtio_guest_serve(g, 4);
 }
 
-/* Resets the device: it comes to rest. Then the VM goes, and with it the device: what the fuzzer
- * gave to virtio_create() is called. Nothing is left behind. */
-static inline void virtio_guest_end(struct virtio_guest *g)
+/* Resets the devices: they come to rest, whatever waits for a pCPU to pass. */
+static inline void virtio_guest_rest(struct virtio_guest *g)
 {
-    fakehal()->self = 0;
-    virtio_guest_reg(g, 0x70, 0);
-    FUZZ_ASSERT(g->dev->status == 0 && !g->dev->line);
-    for (unsigned cpu = 0; cpu < VIRTIO_GUEST_VCPUS; cpu++) {
-        fakehal()->self = cpu;
-        FUZZ_ASSERT(virtio_guest_serve(g, 4 * VIRTIO_QUEUES_MAX));
+    bool rests = false;
+
+    fakehal()->self = g->cpu;
+    for (unsigned i = 0; i < g->nr_drivers; i++) {
+        virtio_guest_pick(g, i);
+        virtio_guest_reg(g, 0x70, 0);
+        FUZZ_ASSERT(g->d->dev->status == 0 && !g->d->dev->line);
     }
-    FUZZ_ASSERT(g->vm.work == 0 && g->dev->pending == 0);
-    while (g->vm.nr_devices > 0) {
-        const struct vm_device *device = &g->vm.device[--g->vm.nr_devices];
-        device->destroy(&g->vm, device->dev);
+    for (unsigned i = 0; !rests && i < 8 * VIRTIO_QUEUES_MAX; i++) {
+        rests = g->vm.work == 0;
+        for (unsigned n = 0; n < VIRTIO_GUEST_VCPUS; n++) {
+            fakehal()->self = g->cpu + n;
+            sched_pass(g->hv);
+            rests = virtio_guest_serve(g, 1) && rests;
+        }
     }
-    vgic_destroy(&g->vm.vgic);
-    s2_destroy(&g->vm.s2);
-    FUZZ_ASSERT(g->vm.account.used == 0);
-    FUZZ_ASSERT(fakehal()->maps == fakehal()->unmaps + g->hv->pool.nr_regions);
+    FUZZ_ASSERT(rests && g->vm.work == 0);
+    for (unsigned i = 0; i < g->nr_drivers; i++)
+        FUZZ_ASSERT(g->driver[i].dev->pending == 0);
+}
+
+/* Then the VM goes, and with it the device: what the fuzzer gave to virtio_create() is called.
+ * Nothing is left behind. */
+static inline void virtio_guest_end(struct virtio_guest *g, struct virtio_world *world)
+{
+    virtio_guest_rest(g);
+    virtio_guest_leave(g);
+    virtio_world_end(world);
 }
 
 #endif

@@ -149,6 +149,22 @@ CASE(virtio_balloon_rules, not_memory_at_all)
     cr_assert(present(VICTIM), "a fault between break and make is nothing");
 }
 
+CASE(virtio_balloon_rules, a_device_touches_what_is_no_memory)
+{
+    const uint64_t nowhere[] = {0, GUEST_RAM - 8, GUEST_RAM + GUEST_SIZE, UINT64_C(1) << 36};
+    struct driver_seg s = {GUEST_RAM + GUEST_SIZE, 4};
+    uint64_t value = 0;
+
+    for (unsigned i = 0; i < 4; i++) {
+        cr_assert_eq(guest_mem_read(&f.vm->s2, ipa(nowhere[i]), &value, 8), HV_ERR_NOENT);
+        cr_assert_eq(guest_mem_write(&f.vm->s2, ipa(nowhere[i]), &value, 8), HV_ERR_NOENT);
+    }
+    driver_offer(&drv[0], driver_chain(&drv[0], &s, 1, 0));
+    notify(0);
+    settle();
+    cr_assert_eq(rd(R_STATUS) & S_NEEDS_RESET, S_NEEDS_RESET);
+}
+
 CASE(virtio_balloon_rules, no_memory_for_the_device)
 {
     struct dev_config config = {.unit = 0};
