@@ -87,6 +87,7 @@ struct fakehal_arena {
     unsigned char *mem;  /* what hal_phys_map() returns */
     unsigned char *own;  /* the test's view of it: the same, if the arena is not guarded */
     uint16_t *map_count; /* guarded: of each page, how often it is mapped; NULL: it is not */
+    bool *touched;       /* guarded: of each page, whether it may be other than zero */
 };
 
 struct fakehal_cpu {
@@ -271,8 +272,9 @@ void fakehal_add_ram(pa_t base, uint64_t size);
  */
 void fakehal_add_guarded_ram(pa_t base, uint64_t size);
 /*
- * No mapping that there is of [base, base + len), pages of a guarded arena, gives access any more.
- * For a page pool, which maps all of its memory for good, but touches only its bookkeeping there.
+ * No mapping that there is of [base, base + len), pages of a guarded arena that are zero, gives
+ * access any more. For a page pool, which maps all of its memory for good, but touches only its
+ * bookkeeping there.
  */
 void fakehal_guard(pa_t base, uint64_t len);
 /* The test's pointer to [base, base + len) of one arena; fails the test if there is none. Counts as

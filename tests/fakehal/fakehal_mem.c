@@ -55,9 +55,11 @@ static void make_guarded(struct fakehal_arena *arena)
     arena->mem = map_host(fence + PAGE, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd);
     arena->own = map_host(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd);
     arena->map_count = calloc(size / PAGE, sizeof(*arena->map_count));
-    if (arena->map_count == NULL)
+    arena->touched = calloc(size / PAGE, sizeof(*arena->touched));
+    if (arena->map_count == NULL || arena->touched == NULL)
         fakehal_fail("the host is out of memory");
     (void)close(fd);
+    close_to_core(arena->mem, size);
 }
 
 static void make(struct fakehal_arena *arena, bool guarded)
@@ -77,11 +79,30 @@ static void unmake(struct fakehal_arena *arena)
     if (arena->map_count != NULL) {
         munmap(arena->mem - PAGE, arena->size + 2 * PAGE);
         free(arena->map_count);
+        free(arena->touched);
     }
     munmap(arena->own, arena->size);
 }
 
-/* One of those that were kept, zeroed as new. */
+/* All zero, and closed if it is guarded, without a look at pages that nobody has had. */
+static void renew(struct fakehal_arena *arena)
+{
+    if (arena->map_count == NULL) {
+        open_to_core(arena->mem, arena->size);
+        memset(arena->mem, 0, arena->size);
+        return;
+    }
+    for (uint64_t page = 0; page < arena->size / PAGE; page++) {
+        if (arena->touched[page])
+            memset(arena->own + page * PAGE, 0, PAGE);
+        if (arena->map_count[page] != 0)
+            close_to_core(arena->mem + page * PAGE, PAGE);
+        arena->touched[page] = false;
+        arena->map_count[page] = 0;
+    }
+}
+
+/* One of those that were kept, as new. */
 static bool take_spare(struct fakehal_arena *arena, bool guarded)
 {
     for (unsigned i = 0; i < SPARES; i++) {
@@ -90,11 +111,7 @@ static bool take_spare(struct fakehal_arena *arena, bool guarded)
         spare[i].base = arena->base;
         *arena = spare[i];
         spare[i].size = 0;
-        if (guarded)
-            memset(arena->map_count, 0, arena->size / PAGE * sizeof(*arena->map_count));
-        else
-            open_to_core(arena->mem, arena->size);
-        memset(arena->own, 0, arena->size);
+        renew(arena);
         return true;
     }
     return false;
@@ -106,7 +123,8 @@ static bool keep(const struct fakehal_arena *arena)
         if (spare[i].size != 0)
             continue;
         spare[i] = *arena;
-        close_to_core(arena->mem, arena->size);
+        if (arena->map_count == NULL)
+            close_to_core(arena->mem, arena->size);
         return true;
     }
     return false;
@@ -126,8 +144,6 @@ static void add_ram(pa_t base, uint64_t size, bool guarded)
             fakehal_fail("RAM %#" PRIx64 "+%#" PRIx64 " overlaps arena %u", base.v, size, i);
     if (!take_spare(&arena, guarded))
         make(&arena, guarded);
-    if (guarded)
-        close_to_core(arena.mem, arena.size);
     hal->arena[hal->nr_arenas++] = arena;
 }
 
@@ -175,12 +191,22 @@ const struct fakehal_arena *fakehal_arena_of(const void *ptr)
     return NULL;
 }
 
+/* The page of the first byte at least: whoever gets a pointer may go on behind `len`, up to the
+ * page's end. */
+static void touch(struct fakehal_arena *arena, uint64_t offset, uint64_t len)
+{
+    for (uint64_t at = offset & ~(PAGE - 1); arena->touched != NULL && at < offset + len;
+         at += PAGE)
+        arena->touched[at / PAGE] = true;
+}
+
 void *fakehal_mem(pa_t base, uint64_t len)
 {
     struct fakehal_arena *arena = arena_find(base.v, len);
 
     if (arena == NULL)
         fakehal_fail("no RAM at %#" PRIx64 "+%#" PRIx64, base.v, len);
+    touch(arena, base.v - arena->base, len);
     return arena->own + (base.v - arena->base);
 }
 
@@ -190,8 +216,9 @@ void fakehal_guard(pa_t base, uint64_t len)
 
     if (arena == NULL || arena->map_count == NULL || ((base.v | len) & (PAGE - 1)) != 0)
         fakehal_fail("no guarded RAM at %#" PRIx64 "+%#" PRIx64, base.v, len);
-    memset(&arena->map_count[(base.v - arena->base) / PAGE], 0,
-           len / PAGE * sizeof(*arena->map_count));
+    uint64_t first = (base.v - arena->base) / PAGE;
+    memset(&arena->map_count[first], 0, len / PAGE * sizeof(*arena->map_count));
+    memset(&arena->touched[first], 0, len / PAGE * sizeof(*arena->touched));
     close_to_core(arena->mem + (base.v - arena->base), len);
 }
 
@@ -208,6 +235,7 @@ void *hal_phys_map(pa_t base, uint64_t len)
     uint64_t offset = base.v - arena->base;
     if (arena->map_count != NULL) {
         open_to_core(arena->mem + (offset & ~UINT64_C(7)), len + (offset & 7));
+        touch(arena, offset, len);
         for (uint64_t page = offset / PAGE; page <= (offset + len - 1) / PAGE; page++)
             arena->map_count[page]++;
     }

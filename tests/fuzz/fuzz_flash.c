@@ -12,7 +12,7 @@
 #include "vm/sched.h"
 
 #define HOST_RAM  UINT64_C(0x80000000)
-#define HOST_SIZE MIB(8)
+#define HOST_SIZE MIB(4)
 #define STEPS     256u
 
 struct world {
@@ -115,11 +115,13 @@ static void set_up(struct world *w, const struct vm_config *config, const struct
     FUZZ_ASSERT(w->hv != NULL);
     fakehal()->platform.nr_cpus = 1;
     w->hv->platform = fakehal()->platform;
-    fakehal_add_ram(pa(HOST_RAM), HOST_SIZE);
+    fakehal_add_guarded_ram(pa(HOST_RAM), HOST_SIZE);
     log_init(&w->hv->log, &(struct log_sink){count_line, no_time, w});
     page_pool_init(&w->hv->pool);
     vmids_init(&w->hv->vmids, 255);
     FUZZ_ASSERT(page_pool_add(&w->hv->pool, pa(HOST_RAM), HOST_SIZE) == HV_OK);
+    const struct page_region *region = &w->hv->pool.region[0];
+    fakehal_guard(pa(region->first_pfn << PAGE_SHIFT), region->nr_pages << PAGE_SHIFT);
     w->hv->account.limit = UINT64_MAX;
     hal_id_regs(&w->hv->idregs);
     sched_init_pcpu(w->hv, 0);
@@ -130,7 +132,8 @@ static void set_up(struct world *w, const struct vm_config *config, const struct
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    const struct vm_config config = {.name = "g", .memory = MIB(1), .vcpus = 1, .bootargs = ""};
+    const struct vm_config config = {
+        .name = "g", .memory = VM_MIN_MEMORY, .vcpus = 1, .bootargs = ""};
     /* With it all sectors that steps come by can be there; without it not. */
     const struct flash_setup setup = {.image = {{data, size}},
                                       .quota = size % 2 != 0 ? size + MIB(3) : 0};
