@@ -11,7 +11,7 @@
 
 #define PAGE     UINT64_C(4096)
 #define SPARES   16u
-#define KEEP_MAX UINT64_C(0x400000)
+#define KEEP_MAX UINT64_C(0x100000) /* of those that are not guarded */
 
 /* Of AddressSanitizer, where there is one. */
 void __asan_poison_memory_region(void const volatile *addr, size_t size) __attribute__((weak));
@@ -119,8 +119,8 @@ static bool take_spare(struct fakehal_arena *arena, bool guarded)
 
 static bool keep(const struct fakehal_arena *arena)
 {
-    for (unsigned i = 0; i < SPARES && arena->size <= KEEP_MAX; i++) {
-        if (spare[i].size != 0)
+    for (unsigned i = 0; i < SPARES; i++) {
+        if (spare[i].size != 0 || (arena->map_count == NULL && arena->size > KEEP_MAX))
             continue;
         spare[i] = *arena;
         if (arena->map_count == NULL)

@@ -234,13 +234,19 @@ static void check_vsock(const struct virtio_vsock *v)
     }
 }
 
+static unsigned count(const struct list_node *list)
+{
+    unsigned n = 0;
+
+    for (const struct list_node *node = list->next; node != list; node = node->next)
+        n++;
+    return n;
+}
+
 static void check(const struct side *s)
 {
-    unsigned queued = 0;
+    unsigned queued = count(&s->port.from[0].frames) + count(&s->port.from[1].frames);
 
-    for (const struct list_node *node = s->port.queue.next; node != &s->port.queue;
-         node = node->next)
-        queued++;
     FUZZ_ASSERT(s->port.filling == 0 && s->port.nr_free + queued == VSWITCH_QUEUE);
     for (unsigned n = 0; n < PORTS; n++)
         FUZZ_ASSERT(s->console.port[n].head - s->console.port[n].tail <= CONSOLE_PIPE_SIZE);
