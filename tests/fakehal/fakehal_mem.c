@@ -75,8 +75,8 @@ static void make(struct fakehal_arena *arena, bool guarded)
 
 static void unmake(struct fakehal_arena *arena)
 {
-    open_to_core(arena->mem, arena->size);
     if (arena->map_count != NULL) {
+        open_to_core(arena->mem, arena->size);
         munmap(arena->mem - PAGE, arena->size + 2 * PAGE);
         free(arena->map_count);
         free(arena->touched);
