@@ -107,7 +107,7 @@ static bool put(const struct virtq_chain *chain, const struct net_frame *frame, 
 {
     uint32_t skip = from == 0 ? (uint32_t)HDR_LEN : 0;
 
-    return virtq_write(chain, skip, frame->data + from + skip - HDR_LEN, to - from - skip) == HV_OK;
+    return virtq_write(chain, skip, &frame->data[from + skip - HDR_LEN], to - from - skip) == HV_OK;
 }
 
 static bool finish(struct virtio_net *net, const struct net_frame *frame, uint16_t chains)
