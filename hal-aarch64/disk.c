@@ -184,14 +184,25 @@ static uint32_t type_of(enum hal_disk_op op)
     return VIRTIO_BLK_T_FLUSH;
 }
 
+static bool is_valid(const struct hal_disk_info *info, const struct hal_disk_request *request)
+{
+    if (request->op == HAL_DISK_FLUSH)
+        return info->flush;
+    return request->len > 0 && request->len <= HAL_DISK_LEN_MAX &&
+           request->len % HAL_DISK_SECTOR == 0 &&
+           !range_exceeds(request->sector, request->len / HAL_DISK_SECTOR, info->sectors) &&
+           !(request->op == HAL_DISK_WRITE && info->read_only);
+}
+
 void hal_disk_submit(unsigned disk, unsigned slot, const struct hal_disk_request *request)
 {
     struct disk *d = &disks[disk];
+
+    HV_CHECK(disk < nr_disks && slot < HAL_DISK_SLOTS && (d->busy & BIT(slot)) == 0);
+    HV_CHECK(is_valid(&d->info, request));
     volatile struct rings *r = d->rings;
     volatile struct virtq_desc *desc = &r->desc[DESCS * slot];
     uint16_t index = r->avail.index;
-
-    HV_CHECK(disk < nr_disks && slot < HAL_DISK_SLOTS && (d->busy & BIT(slot)) == 0);
     d->busy |= UINT32_C(1) << slot;
     r->header[slot].type = type_of(request->op);
     r->header[slot].reserved = 0;

@@ -76,7 +76,7 @@ uint64_t bundle_disks_memory(const struct vm_config *vm)
     for (uint32_t i = 0; i < vm->nr_devices; i++) {
         const struct dev_config *device = &vm->device[i];
         uint64_t most = device->size != 0 ? device->size : device->image.size;
-        if (device->quota != 0 && device->quota < most)
+        if (device->quota != 0 && (most == 0 || device->quota < most))
             most = device->quota;
         sum += most < BUNDLE_DISK_MEMORY ? most : BUNDLE_DISK_MEMORY;
     }

@@ -72,6 +72,7 @@ static uint8_t take_id(struct virtio_blk *blk, struct virtio_blk_request *reques
 {
     uint64_t room = request->chain.in_len - 1;
 
+    request->op = BLK_READ;
     if (room > VIRTIO_BLK_ID_LEN ||
         virtq_write(&request->chain, 0, blk->backend->serial, room) != HV_OK)
         return VIRTIO_BLK_S_IOERR;
@@ -155,14 +156,14 @@ static void fail(struct virtio_blk *blk, struct virtio_blk_request *request)
 }
 
 /*
- * The bytes of a READ that failed are not told of: which of them were written nobody knows, and the
- * count is of those at the beginning (2.7.8.2).
+ * The count is of bytes at the beginning (2.7.8.2), and the status is the last one: what a request
+ * that reads nothing has room for before it is not written, and of a READ that failed nobody knows.
  */
 static uint32_t written(const struct virtio_blk_request *request)
 {
     uint64_t len = request->chain.in_len;
 
-    if (request->status != VIRTIO_BLK_S_OK && len > 1)
+    if (len > 1 && (request->status != VIRTIO_BLK_S_OK || request->op != BLK_READ))
         return 0;
     return len < UINT32_MAX ? (uint32_t)len : UINT32_MAX;
 }
@@ -312,8 +313,7 @@ static void blk_reset(struct virtio_device *dev)
 {
     struct virtio_blk *blk = blk_of(dev);
 
-    if (blk->backend->ops->forget != NULL)
-        blk->backend->ops->forget(blk->backend);
+    blk->backend->ops->forget(blk->backend);
     for (uint32_t i = 0; i < blk->backend->requests; i++)
         blk->request[i].used = false;
     blk->nr_used = 0;
@@ -423,6 +423,5 @@ hv_err virtio_blk_create(struct virtio_blk *blk, struct vm *vm, uint64_t base, u
 
 void virtio_blk_detach(struct virtio_blk *blk)
 {
-    if (blk->backend->ops->detach != NULL)
-        blk->backend->ops->detach(blk->backend);
+    blk->backend->ops->detach(blk->backend);
 }

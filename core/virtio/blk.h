@@ -41,7 +41,7 @@ struct blk_backend;
  */
 struct blk_backend_ops {
     /* `notify` is called, on any pCPU and with locks of the backend held (rank dev or above), when
-     * there is something to collect, or begin() may succeed again. May be NULL, as the next. */
+     * there is something to collect, or begin() may succeed again. NULL: it never is. */
     void (*attach)(struct blk_backend *backend, void (*notify)(void *ctx), void *ctx);
     /* What is not done yet is forgotten: it happens or not, and nobody hears of it. */
     void (*detach)(struct blk_backend *backend);

@@ -16,6 +16,14 @@
 #define CONTRACT_EC_HVC        0x16u
 #define CONTRACT_EC_DATA_ABORT 0x24u
 
+/* The machine's disks: one to write to, and a read-only one that has contract_disk_byte() 1 of each
+ * place. What the first has at the end is that of 0, as far as it was written to: its first
+ * CONTRACT_DISK_WRITTEN sectors and the last one. */
+#define CONTRACT_DISKS           2u
+#define CONTRACT_DISK_SECTORS    2049u
+#define CONTRACT_DISK_RO_SECTORS 65u
+#define CONTRACT_DISK_WRITTEN    513u
+
 struct contract {
     const struct hal_boot *boot;
     struct hal_platform platform;
@@ -42,6 +50,8 @@ void contract_init_vcpu(struct arch_vcpu *vcpu, uint64_t stage2, uint64_t vmid);
 /* ESR_EL2.EC; ~0 unless the exit is a synchronous exception. */
 unsigned contract_exception_class(const struct arch_exit *exit);
 
+unsigned char contract_disk_byte(unsigned disk, uint64_t at);
+
 /* Each prints results of its own. The first runs before hal_init(), the others after it, in any
  * order. */
 void contract_check_boot(struct contract *ct);
@@ -50,6 +60,7 @@ void contract_check_phys(struct contract *ct);
 void contract_check_time(struct contract *ct);
 void contract_check_irq(struct contract *ct);
 void contract_check_vcpu(struct contract *ct);
+void contract_check_disk(struct contract *ct);
 /* On a machine with several CPUs, as the last: ends in contract_finish(), on a CPU that was started
  * anew. */
 _Noreturn void contract_check_smp(struct contract *ct);

@@ -83,6 +83,7 @@ _Noreturn void core_main(const struct hal_boot *boot)
         contract_check_time(ct);
         contract_check_irq(ct);
         contract_check_vcpu(ct);
+        contract_check_disk(ct);
         if (ct->platform.nr_cpus > 1)
             contract_check_smp(ct);
     }

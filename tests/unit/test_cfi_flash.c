@@ -389,6 +389,23 @@ CASE(cfi_flash, a_quota_that_is_used_up_is_said_once)
     cr_expect_eq(r32(0), 0x00800080, "what it has can be programmed on");
 }
 
+/* Flash of which the bundle says nothing. */
+CASE(cfi_flash, that_holds_nothing)
+{
+    f.vm->bus.count = 0;
+    cr_assert_eq(cfi_flash_init(&flash, f.vm, 0, NULL), HV_OK);
+    cr_expect_eq(r32(0), 0xffffffff);
+    cr_expect_eq(flash_read(BANK1 + 8, 8), UINT64_MAX);
+    cr_expect_not(cfi_flash_map(&flash, BANK1));
+    w32(BANK1, 0x40);
+    w32(BANK1, 0);
+    cr_expect_eq(r32(BANK1), 0x00920092, "protected");
+    w32(BANK1, 0x50);
+    w32(BANK1, 0x20);
+    w32(BANK1, 0xd0);
+    cr_expect_eq(r32(BANK1), 0x00a200a2);
+}
+
 CASE(cfi_flash, contents_survive_the_chips)
 {
     w32(BANK1 + SECTOR, 0x40);

@@ -121,6 +121,32 @@ CASE(disk_device, each_vm_has_its_own)
     cr_expect_eq(fakehal()->out_len, 0, "%s", fakehal()->out);
 }
 
+/* An image of another VM is that of the disk of the same number, whatever else the VM has. */
+CASE(disk_device, image_of_the_same_number)
+{
+    const struct dev_class *other = NULL;
+    struct dev_config *disk;
+
+    for (size_t i = 0; i < dev_registry.count; i++)
+        if (dev_registry.class[i].bundle != NULL &&
+            strcmp(dev_registry.class[i].bundle, "flash") == 0)
+            other = &dev_registry.class[i];
+    cr_assert_not_null(other);
+    disk = add(0, 1);
+    disk->class = other; /* its variables are no disk's image */
+    disk->image = (struct vm_blob){image, sizeof(image)};
+    disk = add(0, 0);
+    disk->image = (struct vm_blob){image, 512};
+    add(0, 1)->size = 4096; /* a blank one */
+    disk = add(0, 1);
+    disk->image = (struct vm_blob){image, 700};
+    add(1, 1)->text[1] = "a";
+    disks_add_all(&d.disks, &config);
+    cr_assert_not_null(disks_find(&d.disks, 1, 1));
+    cr_expect_eq(disks_find(&d.disks, 1, 1)->backend.sectors, 2);
+    cr_expect_eq(fakehal()->out_len, 0, "%s", fakehal()->out);
+}
+
 static void expect_refused(const char *words)
 {
     fakehal_console_clear();

@@ -187,8 +187,19 @@ CASE(disk_machine, nobody_is_told_after_detach)
     submit(disk, begin(disk, BLK_READ, 0, 512));
 }
 
+CASE(disk_machine, an_interrupt_for_nothing)
+{
+    struct disk *disk = machine_disk(100, false);
+
+    notified = 0;
+    cr_assert(disks_interrupt(&d.disks, 64));
+    cr_assert_eq(notified, 0);
+    cr_assert_null(collect(disk));
+}
+
 CASE(disk_machine, interrupts_follow_a_pcpu)
 {
+    disks_route(NULL);
     (void)machine_disk(100, false);
     fakehal()->self = 1;
     disks_route(&d.disks);

@@ -146,6 +146,20 @@ CASE(flash_disk, read_only)
     cr_expect_eq(r32(BANK1), 0x00920092);
 }
 
+/* A bank is no larger than 64 MiB, whatever the disk is. */
+CASE(flash_disk, a_disk_that_is_larger)
+{
+    const uint64_t size = (UINT64_C(64) << 20) + SECTOR;
+    unsigned large = fakehal_add_disk(size / 512, false);
+
+    memset(fakehal()->disk[large].data, 0xff, size);
+    fakehal()->disk[large].data[size - SECTOR - 1] = 7;
+    cr_assert_eq(flash_bank_use_disk(&store->bank[1], large), HV_OK);
+    cr_expect_eq(store->bank[1].writable, 256);
+    cr_expect_eq(store->account.used, 64);
+    cr_expect_eq(flash_read(2 * BANK1 - 1, 1), 7);
+}
+
 CASE(flash_disk, disks_that_will_not_do)
 {
     unsigned small = fakehal_add_disk(511, false);
@@ -324,6 +338,42 @@ CASE(flash_disk, others_have_their_turn_while_it_is_slow)
     use();
     cr_expect_eq(turns, 16, "eight for each sector");
     f.hv->turn = NULL;
+}
+
+/* Nobody says anything of the flash but that there is firmware, or not even that. */
+CASE(flash_disk, without_a_node)
+{
+    static const unsigned char byte = 0x12;
+    const struct dev_class *class = flash_class();
+    const struct dev_instance instance = {class, NULL, class->base, class->size, 0};
+
+    f.vm->bus.count = 0;
+    cr_assert_eq(class->create(f.vm, &instance), HV_OK);
+    cr_expect_null(f.hv->flash[0], "nothing, and nothing is kept");
+    f.config.firmware = (struct vm_blob){&byte, 1};
+    f.vm->bus.count = 0;
+    cr_assert_eq(class->create(f.vm, &instance), HV_OK);
+    cr_assert_not_null(f.hv->flash[0]);
+    cr_expect_eq(f.hv->flash[0]->account.used, 64);
+    cr_expect_eq(f.hv->flash[0]->account.limit, 5 * 64);
+    f.vm->bus.count = 0;
+    cr_assert_eq(class->create(f.vm, &instance), HV_OK, "the next life");
+    fixture_destroy(&f, f.vm);
+    flash_store_destroy(f.hv->flash[0]);
+    fixture_create(&f, 1);
+}
+
+/* As in tests of others: no disks at all, whose it could be. */
+CASE(flash_disk, of_a_machine_without_disks)
+{
+    f.hv->disks = NULL;
+    cr_assert_eq(create(0), HV_OK);
+    fixture_destroy(&f, f.vm);
+    flash_store_destroy(f.hv->flash[0]);
+    f.hv->flash[0] = NULL;
+    fixture_create(&f, 1);
+    outcome = HV_ERR_IO;
+    cr_expect_eq(create(0), HV_ERR_IO);
 }
 
 CASE(flash_disk, images_that_do_not_fit)

@@ -123,6 +123,17 @@ CASE(flash_store, or_what_somebody_says)
     flash_store_destroy(store);
 }
 
+/* The first sector fits, the second one does not, and there are more. */
+CASE(flash_store, images_larger_than_the_quota)
+{
+    static const uint8_t zeroes[4 * 0x40000];
+    struct flash_setup setup = {.image = {{zeroes, sizeof(zeroes)}}, .quota = SECTOR};
+    struct flash_store *store;
+
+    cr_expect_eq(flash_store_create(f.hv, &setup, &store), HV_ERR_QUOTA);
+    cr_expect_eq(page_pool_free_pages(&f.hv->pool), f.free_pages);
+}
+
 static unsigned turns;
 
 static void count_turn(struct pcpu *pcpu)

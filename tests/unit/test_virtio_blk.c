@@ -134,6 +134,28 @@ CASE(virtio_blk, flushes_and_does_nothing)
     cr_expect_eq(blk_request(&b, T_OUT, 0, 0, 0, true, NULL), S_OK);
 }
 
+/* 2.7.8.2: so many bytes from the beginning were written, and only the status was, the last one. */
+CASE(virtio_blk, room_that_is_not_used)
+{
+    uint32_t len;
+
+    make();
+    memset(data(0, 512), 0xaa, 512);
+    cr_expect_eq(blk_request(&b, T_FLUSH, 0, DATA, 512, false, &len), S_OK);
+    cr_expect_eq(len, 0);
+    cr_expect_eq(blk_request(&b, T_OUT, 0, DATA, 512, false, &len), S_OK, "no data");
+    cr_expect_eq(len, 0);
+    cr_expect_eq(data(0, 1)[0], 0xaa);
+    cr_expect_eq(blk_request(&b, T_FLUSH, 0, 0, 0, false, &len), S_OK);
+    cr_expect_eq(len, 1);
+    cr_expect_eq(blk_request(&b, T_GET_ID, 0, DATA, 20, false, &len), S_OK);
+    cr_expect_eq(len, 21);
+    cr_expect_eq(blk_request(&b, 99, 0, DATA, 20, false, &len), S_UNSUPP);
+    cr_expect_eq(len, 0);
+    cr_expect_eq(blk_request(&b, T_OUT, SECTORS, DATA, 512, true, &len), S_IOERR);
+    cr_expect_eq(len, 1);
+}
+
 static uint8_t clear(uint32_t type, uint64_t sector, uint32_t count, uint32_t flags)
 {
     driver_put64(&b.driver, DATA, sector);
