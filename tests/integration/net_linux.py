@@ -3,7 +3,8 @@
 """Linux VMs and the network between them.
 
 ping: each of several VMs pings each other. nc: one sends data to another, with the right checksum. empty: the same while it floods a third VM
-whose driver has stopped, so that its receive ring stays empty. flood: one VM floods another with datagrams, and a third one's data get there all the same. uplink: a guest fetches a file from a server on this host's loopback, and what connects to a forwarded port
+whose driver has stopped, so that its receive ring stays empty. flood: the same while a third VM floods a fourth one, the receiver, and all. Both print
+what that costs. uplink: a guest fetches a file from a server on this host's loopback, and what connects to a forwarded port
 reaches the guest; the recording of that, replayed, is the same run (simulator only).
 """
 import argparse
@@ -15,6 +16,7 @@ import pathlib
 import random
 import re
 import socket
+import subprocess
 import sys
 import threading
 import time
@@ -22,13 +24,13 @@ import time
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / "lib"))
 import halcyon  # noqa: E402
 from halcyon import check  # noqa: E402
-from machine import sim_command  # noqa: E402
+from machine import ROOT, sim_command  # noqa: E402
 
 VM_MIB = 96
 VM = """        vm{i} {{
             compatible = "halcyon,vm"; memory-size = /bits/ 64 <{memory}>; vcpus = <1>; bootargs = "console=ttyAMA0 quiet halcyon.cmd={cmd}";
             {images}
-            net@0 {{ compatible = "halcyon,net"; guarded; }};
+            {devices}
         }};
 """
 UP = "ip link set eth0 up; ip addr add 10.0.0.{i}/24 dev eth0; "
@@ -39,13 +41,14 @@ SEND = ("dd if=/dev/urandom of=/tmp/data bs=1M count={mib} 2>/dev/null; echo sum
 SUM = re.compile(r"^vm(\d): sum ([0-9a-f]{32})", re.MULTILINE)
 
 
-def run_vms(options, commands):
-    """A VM with a network device for each command; vmN has the address 10.0.0.(N + 1). Returns what the console said."""
-    vms, memory = "", VM_MIB + options.mib + options.mib // 8  # the sender has its data in a file in memory
+def run_vms(options, commands, *, devices=None, initrd=None):
+    """A VM with a network device, or `devices` says how many, for each command; vmN has the address 10.0.0.(N + 1). Returns what the console said."""
+    vms, memory = "", VM_MIB + options.mib + options.mib // 8 & ~1  # the sender has its data in a file in memory
     for i, command in enumerate(commands):
-        images = f'kernel = /incbin/("{halcyon.LINUX}"); initrd = /incbin/("{halcyon.INITRAMFS}");' if i == 0 else 'images-of = "vm0";'
+        images = f'kernel = /incbin/("{halcyon.LINUX}"); initrd = /incbin/("{initrd or halcyon.INITRAMFS}");' if i == 0 else 'images-of = "vm0";'
         encoded = base64.b64encode((UP.format(i=i + 1) + command).encode()).decode()
-        vms += VM.format(i=i, memory=memory << 20, cmd=encoded, images=images)
+        nets = " ".join(f'net@{n} {{ compatible = "halcyon,net"; guarded; }};' for n in range((devices or {}).get(i, 1)))
+        vms += VM.format(i=i, memory=memory << 20, cmd=encoded, images=images, devices=nets)
     source = f'/dts-v1/;\n/ {{\n    compatible = "halcyon,bundle";\n    halcyon {{ console = "lines"; }};\n    vms {{\n{vms}    }};\n}};\n'
     with halcyon.scratch() as directory:
         bundle = halcyon.compile_dts(directory / "bundle.dtb", source)
@@ -82,22 +85,89 @@ def test_nc(options):
     print(f"{options.mib} MiB, and the sum is right")
 
 
+# --- Shares ---
+
+# Frames without end to an Ethernet address, and how many there were.
+FLOODER = pathlib.Path(__file__).resolve().parent / "net_flood.c"
+FLOOD = "echo flood $(cat /sys/class/net/eth0/statistics/tx_packets); /net_flood $(cat /sys/class/net/eth0/ifindex) {mac} $(tr -d : </sys/class/net/eth0/address) & flood=$!; "
+STOP = "kill $flood; echo flood $(cat /sys/class/net/eth0/statistics/tx_packets); "
+MAC_VM0, MAC_VM2_SECOND, MAC_VM3, MAC_NOBODY = "0268636c0100", "0268636c0301", "0268636c0400", "020000000099"
+# The file to a port of vm0, when it began and ended, and what was sent twice. An attempt before vm0 listens does not count.
+NOW = "$(sed -n 's/^now at \\([0-9]*\\).*/\\1/p' /proc/timer_list)"
+SEND_TIMED = (f"until {{{{ begin={NOW}; nc 10.0.0.1 {{port}} </tmp/data; }}}}; do sleep 0.2; done; end={NOW}; "
+              "echo took $begin $end $(awk '/^Tcp: [0-9]/ {{ print $13 }}' /proc/net/snmp); ")
+TOOK = re.compile(r"^vm1: took (\d+) (\d+) (\d+)", re.MULTILINE)
+FRAMES = re.compile(r"^vm\d: flood (\d+)", re.MULTILINE)
+# One waits until another one says so.
+FIFO = "mkfifo /tmp/in; sleep 10000 >/tmp/in & "
+AWAIT = "nc -l -p {port} </tmp/in; "
+TELL = "until nc 10.0.0.{to} {port} </dev/null; do sleep 0.2; done; "
+
+
+def flood_initrd(directory, commands):
+    """The usual initramfs with the program that floods, and /vmN.sh for each command: a kernel's command line is too short for them."""
+    (directory / "root").mkdir()
+    for i, command in enumerate(commands):
+        (directory / "root" / f"vm{i}.sh").write_text(command)
+    subprocess.run(["aarch64-linux-gnu-gcc", "-O1", "-ffreestanding", "-fno-builtin", "-fno-stack-protector", "-nostdlib", "-static",
+                    "-o", str(directory / "root" / "net_flood"), str(FLOODER)], check=True)
+    subprocess.run([str(ROOT / "ci" / "mkinitramfs"), str(directory / "root"), str(directory / "more")], check=True, stdout=subprocess.DEVNULL)
+    (directory / "initrd").write_bytes(halcyon.INITRAMFS.read_bytes() + (directory / "more").read_bytes())
+    return directory / "initrd"
+
+
+def run_phases(options, phases, before, after, others, **more):
+    """vm1 sends its file to vm0 in each of `phases`: (what is printed, against which phase it is measured, the least share of that one's bytes in a
+    second). `before` and `after` are what vm1 does before each and at the end, `others` the commands of vm2 and so on. Each VM has a CPU.
+    Prints what vm0 got in a second of the machine's time; in the simulator, which counts that, it is checked."""
+    ports = range(100, 100 + len(phases))
+    servers = "".join(f"(nc -l -p {port} </tmp/in | (echo sum $(md5sum))) & pids=\"$pids $!\"; " for port in ports)
+    data = f"dd if=/dev/urandom of=/tmp/data bs=1M count={options.mib} 2>/dev/null; echo sum $(md5sum </tmp/data); "
+    sends = "".join(do + SEND_TIMED.format(port=port) for do, port in zip(before, ports))
+    options.pcpus = 2 + len(others)
+    with halcyon.scratch() as directory:
+        commands = [FIFO + servers + "wait $pids", data + sends + after, *others]
+        text = run_vms(options, [f". /vm{i}.sh" for i in range(len(commands))], initrd=flood_initrd(directory, commands), **more)
+    sums = [digest for _, digest in SUM.findall(text)]
+    check(len(sums) == len(phases) + 1 and len(set(sums)) == 1, f"vm0 has not what vm1 sent: {sums}\n{halcyon.tail(text)}")
+    took = [tuple(map(int, row)) for row in TOOK.findall(text)]
+    rates = [(options.mib << 20) * 1000 / (end - begin) for begin, end, _ in took]
+    counts = list(map(int, FRAMES.findall(text)))
+    floods = iter([end - begin for begin, end in zip(counts[::2], counts[1::2])])
+    for (what, of, least), rate, (_, _, again) in zip(phases, rates, took, strict=True):
+        share = rate / rates[of]
+        print(f"{what}: {rate:.2f} MB/s, {100 * share:.0f} % of what it is {phases[of][0]}; {again} frames sent again", end="")
+        if "flood" in what:
+            frames = next(floods)
+            print(f"; {frames} frames of the flood", end="")
+            check(frames > options.mib * 500, f"{what}: that is no flood")
+        print()
+        check(options.machine != "sim" or share >= least, f"{what}: less than {100 * least:.0f} %")
+    check(options.machine != "sim" or took[-1][2] == 0, "frames of vm1 were lost")
+
+
 def test_empty(options):
-    """vm2's driver stops: its ring gets no buffers any more. Datagrams to it must not stop what vm1 sends to vm0."""
-    flood = "arp -s 10.0.0.3 02:68:63:6c:03:00; ping -c 1 -W 3 10.0.0.3 >/dev/null; sleep 1; (dd if=/dev/zero bs=1400 count=20000 2>/dev/null | nc -u 10.0.0.3 9) & "
-    text = run_vms(options, [LISTEN + " | (echo sum $(md5sum))",
-                             flood + SEND.format(mib=options.mib, to=1) + "; kill %1; true",
-                             "sleep 2; ip link set eth0 down; sleep 6"])
-    check_sums(text, 1, 0)
-    print(f"{options.mib} MiB beside a flood to an empty ring, and the sum is right")
+    """vm1 itself floods vm2's second device besides: first its driver takes that, then it is stopped, and its ring stays empty."""
+    run_phases(
+        options, [("alone", 0, 1), ("beside its own flood to vm2", 0, 0.4), ("beside its own flood to vm2, whose ring is empty", 1, 0.95)],
+        ["", FLOOD.format(mac=MAC_VM2_SECOND), STOP + TELL.format(to=3, port=90) + FLOOD.format(mac=MAC_VM2_SECOND)],
+        STOP + TELL.format(to=3, port=91),
+        [FIFO + "ip link set eth1 up; " + AWAIT.format(port=90) + "ip link set eth1 down; " + AWAIT.format(port=91)], devices={2: 2})
 
 
 def test_flood(options):
-    """vm2 sends to vm0 all that it can, for as long as vm1's data are on their way."""
-    text = run_vms(options, [LISTEN + " | (echo sum $(md5sum))", SEND.format(mib=options.mib, to=1),
-                             "sleep 1; dd if=/dev/zero bs=1400 count=30000 2>/dev/null | timeout 20 nc -u 10.0.0.1 9; true"])
-    check_sums(text, 1, 0)
-    print(f"{options.mib} MiB to a VM that is flooded, and the sum is right")
+    """vm2 sends all that it can while vm1 sends to vm0: to vm3, to vm0, and to everybody. The simulator's CPUs share its time, so that a VM which computes
+    takes some of it, too: more than that the flood must not cost who has nothing to do with it. Who gets it pays for that besides."""
+    compute, stop = "while :; do :; done & busy=$!; ", "kill $busy; "
+    vm2, vm3 = [TELL.format(to=3, port=port) for port in range(80, 86)], [TELL.format(to=4, port=port) for port in range(90, 93)]
+    run_phases(
+        options,
+        [("alone", 0, 1), ("while vm2 computes", 0, 0.25), ("while vm2 and vm3 compute", 0, 0.2), ("while vm2 floods vm3", 2, 0.95),
+         ("while vm2 floods vm0", 1, 0.5), ("while vm2 floods all", 2, 0.5)],
+        ["", vm2[0], vm3[0], vm3[1] + vm2[1], vm2[2], vm2[3]], vm2[4] + vm3[2],
+        [FIFO + AWAIT.format(port=80) + compute + AWAIT.format(port=81) + stop + FLOOD.format(mac=MAC_VM3) + AWAIT.format(port=82) + STOP +
+         FLOOD.format(mac=MAC_VM0) + AWAIT.format(port=83) + STOP + FLOOD.format(mac=MAC_NOBODY) + AWAIT.format(port=84) + STOP,
+         FIFO + AWAIT.format(port=90) + compute + AWAIT.format(port=91) + stop + AWAIT.format(port=92)])
 
 
 # --- The uplink ---
@@ -159,7 +229,7 @@ def main():
     parser.add_argument("case", choices=CASES)
     parser.add_argument("--vms", type=int, default=3, help="ping: how many")
     parser.add_argument("--mib", type=int, default=4, help="of data")
-    parser.add_argument("--pcpus", type=int, default=2)
+    parser.add_argument("--pcpus", type=int, default=2, help="of ping and nc; the others have one for each VM")
     parser.add_argument("--timeout", type=int, default=280)
     halcyon.add_machine_option(parser)
     options = parser.parse_args()
