@@ -36,6 +36,7 @@ static void balloon_destroyed(struct vm *vm, void *dev)
 static void rng_destroyed(struct vm *vm, void *dev)
 {
     FUZZ_ASSERT(vm == &g.vm && dev == &rng);
+    virtio_rng_end(&rng);
 }
 
 /* --- The other one --- */
@@ -190,7 +191,8 @@ static void check(void)
     FUZZ_ASSERT(page_pool_free_pages(pool) + g.vm.account.used + other.account.used ==
                 pool->total_pages);
     FUZZ_ASSERT(other.account.used == other.count);
-    FUZZ_ASSERT(balloon.nr_parked <= VIRTIO_BALLOON_STEPS);
+    FUZZ_ASSERT(balloon.nr_parked <= VIRTIO_BALLOON_BATCH);
+    FUZZ_ASSERT(!balloon.leaving || balloon.nr_parked > 0);
 }
 
 static void make_devices(void)
