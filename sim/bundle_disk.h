@@ -20,8 +20,8 @@ uint64_t bundle_disks_size(const struct sim_options *options, const struct bundl
 /* The nodes of a VM: the first (first NULL), or one with the images of the VM of that name. */
 bool bundle_disks_write(struct tree *tree, const struct sim_options *options, const char *first,
                         struct bundle_disk *disk, char *reason);
-/* What the disks of the VM, and its flash, may take of the machine's memory. Of a huge one, which is not meant to
- * be filled, BUNDLE_DISK_MEMORY. */
+/* What the disks of the VM, and its flash, may take of the machine's memory. Of a huge one, which
+ * is not meant to be filled, BUNDLE_DISK_MEMORY. */
 #define BUNDLE_DISK_MEMORY GIB(1)
 uint64_t bundle_disks_memory(const struct vm_config *vm);
 

@@ -82,7 +82,8 @@ def run(options, directory, disk, script, file=None):
     """Runs the script in a guest with this disk until the machine ends. Returns the console."""
     bundle = make_bundle(directory, disk, script, vcpus=options.smp)
     more = disk_options(options.machine, file) if file else []
-    result = halcyon.run_halcyon(options.machine, bundle, vm_mib=VM_MIB + 160, pcpus=options.pcpus, options=more, timeout=options.timeout)
+    result = halcyon.run_halcyon(options.machine, bundle, vm_mib=VM_MIB + 160, pcpus=options.pcpus, options=more, timeout=options.timeout,
+                                 silence=True)
     halcyon.check_ended(result)
     halcyon.check_no_panic(result)
     check("halcyon-guest: exit 0\n" in result.console, f"the command failed:\n{halcyon.tail(result.console)}")
@@ -219,7 +220,7 @@ def main():
     parser.add_argument("--pcpus", type=int, default=1)
     parser.add_argument("--times", type=int, default=2, help="kill: how often")
     parser.add_argument("--seed", type=int, default=1, help="kill: of the moments")
-    parser.add_argument("--timeout", type=int, default=280)
+    halcyon.add_timeout_option(parser, 280)
     halcyon.add_machine_option(parser)
     options = parser.parse_args()
     halcyon.run_test(CASES[options.case], options)

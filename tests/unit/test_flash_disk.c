@@ -363,6 +363,25 @@ CASE(flash_disk, without_a_node)
     fixture_create(&f, 1);
 }
 
+CASE(flash_disk, a_vm_with_no_room_for_it)
+{
+    uint32_t devices = f.vm->nr_devices;
+
+    f.vm->nr_devices = VM_MAX_DEVICES;
+    cr_expect_eq(create_plain(), HV_ERR_NOMEM);
+    f.vm->nr_devices = devices;
+    cr_assert_not_null(f.hv->flash[0], "what it holds is for the next life");
+    uint64_t used = f.hv->account.used;
+    f.vm->nr_devices = VM_MAX_DEVICES;
+    cr_expect_eq(create_plain(), HV_ERR_NOMEM);
+    f.vm->nr_devices = devices;
+    cr_expect_eq(f.hv->account.used, used);
+    page_pool_fail_nth(&f.hv->pool, 1);
+    cr_expect_eq(create_plain(), HV_ERR_NOMEM);
+    page_pool_fail_nth(&f.hv->pool, 0);
+    flash_store_destroy(f.hv->flash[0]);
+}
+
 /* As in tests of others: no disks at all, whose it could be. */
 CASE(flash_disk, of_a_machine_without_disks)
 {
