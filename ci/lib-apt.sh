@@ -5,7 +5,8 @@
 # stamp. Sourced after ci/lib.sh, never run. The machine's apt set-up is read (mirrors, proxies) and never changed;
 # signatures are checked with Debian's archive keys; root is not needed. Who sources this sets first:
 #
-#   PRODUCT        the directory of all that the script keeps: apt/, packages/ and its outputs
+#   PRODUCT        the directory of its outputs
+#   KEPT           that of all else that it keeps, apt/, packages/ and its stamp: PRODUCT, or within it
 #   SUITE          the Debian release of the packages
 #   ARCHITECTURE   of the packages
 #   RECIPE         array: files of the tree that the outputs depend on, beside the packages
@@ -14,10 +15,10 @@
 # shellcheck disable=SC2153,SC2154
 
 KEYRING=/usr/share/keyrings/debian-archive-keyring.gpg
-APT=$PRODUCT/apt
-DEBS=$PRODUCT/packages
+APT=$KEPT/apt
+DEBS=$KEPT/packages
 LIST=$DEBS/SHA256SUMS
-STAMP=$PRODUCT/.recipe
+STAMP=$KEPT/.recipe
 
 # A path as apt's configuration language wants it. It has no escape for a quote in a string.
 apt_path() {
@@ -74,8 +75,8 @@ apt_update() {
 
 # download_packages NAME...: in place of those that are there, once all have come. After apt_update.
 download_packages() {
-    local new=$PRODUCT/packages.new
-    say "downloading $*"
+    local new=$KEPT/packages.new
+    if [ $# -gt 20 ]; then say "downloading $# packages"; else say "downloading $*"; fi
     rm -rf -- "$new"
     mkdir -p "$new"
     (cd "$new" && run_logged "$APT/download.log" "the download" "check the network, then run ci/$HALCYON_SELF again" \
@@ -125,8 +126,8 @@ outputs_are_current() {
 
 # Puts a new directory in `work`, which goes away with the script; what is made in work/out can be published.
 begin_work() {
-    rm -rf -- "$PRODUCT"/.work.*
-    work=$(mktemp -d "$PRODUCT/.work.XXXXXX")
+    rm -rf -- "$KEPT"/.work.*
+    work=$(mktemp -d "$KEPT/.work.XXXXXX")
     trap 'rm -rf -- "$work"' EXIT
     chmod 755 "$work"
     mkdir "$work/out"
