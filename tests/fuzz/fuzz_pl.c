@@ -61,7 +61,7 @@ static void guest_acts(unsigned what)
 {
     unsigned kind = what % KINDS;
     unsigned how = (unsigned)fuzz_take(g.in, 1);
-    uint8_t size = (how & 0x40) != 0 ? (uint8_t)(1u << (how & 3)) : 4;
+    uint8_t size = (uint8_t)((how & 0x40) != 0 ? 1u << (how & 3) : 4);
     uint64_t offset = kinds[kind].offset[how >> 2 & 15];
     uint64_t value = fuzz_take(g.in, (how & 0x20) != 0 ? size : 1);
 
@@ -70,7 +70,7 @@ static void guest_acts(unsigned what)
     struct mmio_access access = {offset, value, fakehal()->self, size, (what & 8) != 0};
     bool taken = do_access(kind, &access);
     FUZZ_ASSERT(taken || size != 4);
-    FUZZ_ASSERT(!taken || access.write || size == 8 || access.value >> 8 * size == 0);
+    FUZZ_ASSERT(!taken || access.write || size == 8 || access.value >> 8u * size == 0);
 }
 
 static void machine_acts(unsigned what)
