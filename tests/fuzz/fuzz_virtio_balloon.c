@@ -94,13 +94,13 @@ static void pages(unsigned what)
 {
     unsigned count = 1 + (what & 15);
     unsigned head = what >> 4 & 3;
-    uint64_t at = LISTS + head * 64;
+    uint64_t at = LISTS + head * UINT64_C(64);
     uint32_t pfn = (uint32_t)(VIRTIO_GUEST_RAM >> 12);
 
     for (unsigned i = 0; i < count; i++) {
         unsigned n = (unsigned)fuzz_take(g.in, 1);
         uint32_t entry = n == 0xff ? (uint32_t)fuzz_take(g.in, 4) : pfn + n % VIRTIO_GUEST_PAGES;
-        memcpy((unsigned char *)virtio_guest_mem(&g, at) + 4 * i, &entry, sizeof(entry));
+        memcpy((unsigned char *)virtio_guest_mem(&g, at) + (size_t)4 * i, &entry, sizeof(entry));
     }
     virtio_guest_set_desc(&g, what >> 7, head, &(struct virtq_desc){at, 4 * count, 0, 0});
     virtio_guest_give(&g, what >> 7, head);

@@ -134,7 +134,8 @@ static void make_side(struct virtio_world *world, unsigned n, struct fuzz_input 
 /* A buffer to be filled, or the message that was just written. */
 static void give(struct virtio_guest *g, uint32_t queue, unsigned n, uint32_t len, bool in)
 {
-    const struct virtq_desc desc = {in ? BUFFERS + n * 0x800u : MESSAGE, len, in ? 2 : 0, 0};
+    const struct virtq_desc desc = {in ? BUFFERS + n * UINT64_C(0x800) : MESSAGE, len, in ? 2 : 0,
+                                    0};
 
     virtio_guest_set_desc(g, queue, n, &desc);
     virtio_guest_give(g, queue, n);
