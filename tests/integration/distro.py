@@ -39,7 +39,8 @@ def log_in(machine, timeout):
 def ask(machine, command, answer, timeout):
     """A command, and a line that is all of its answer."""
     machine.send(command + "\r")
-    machine.expect(rf"^{answer}\r?$", timeout)
+    # The shell switches bracketed paste off in front of it.
+    machine.expect(rf"^(?:\x1b\[\?2004l\r)?{answer}\r?$", timeout)
     machine.expect(PROMPT, timeout)
 
 
