@@ -17,7 +17,7 @@ import halcyon  # noqa: E402
 from halcyon import check  # noqa: E402
 
 COMPLAINT = re.compile(r"rcu:.*stall|soft lockup|hard lockup|blocked for more than|\bBUG\b|WARNING:|Call trace:|Oops|"
-                       r"failed to come online")
+                       r"failed to come online|may not have shut down cleanly")
 MIB = 1 << 20
 ZEROES = 1  # MiB of each checksum
 
