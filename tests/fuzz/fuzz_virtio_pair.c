@@ -11,6 +11,7 @@
 #include "virtio/net.h"
 #include "virtio/vsock.h"
 #include "virtio_guest.h"
+#include "vsock_check.h"
 
 #define STEPS_MAX 1000u
 #define PORTS     2u
@@ -219,22 +220,6 @@ static void time_passes(struct side *s, unsigned what)
 
 /* --- What holds --- */
 
-static void check_vsock(const struct virtio_vsock *v)
-{
-    FUZZ_ASSERT(v->nr_refusals <= VSOCK_REFUSALS);
-    for (unsigned i = 0; i < VSOCK_CONNECTIONS; i++) {
-        const struct vsock_end *end = &v->end[i];
-        if (end->state == VSOCK_FREE)
-            continue;
-        FUZZ_ASSERT(end->head - end->tail <= VSOCK_PIPE_SIZE);
-        FUZZ_ASSERT((end->other == NULL) == (end->state == VSOCK_RESET));
-        if (end->other == NULL)
-            continue;
-        FUZZ_ASSERT(end->other->other == end && end->other->state != VSOCK_FREE);
-        FUZZ_ASSERT(end->sent - end->fwd == end->other->head - end->other->tail);
-    }
-}
-
 static unsigned count(const struct list_node *list)
 {
     unsigned n = 0;
@@ -251,7 +236,7 @@ static void check(const struct side *s)
     FUZZ_ASSERT(s->port.filling == 0 && s->port.nr_free + queued == VSWITCH_QUEUE);
     for (unsigned n = 0; n < PORTS; n++)
         FUZZ_ASSERT(s->console.port[n].head - s->console.port[n].tail <= CONSOLE_PIPE_SIZE);
-    check_vsock(&s->vsock);
+    fuzz_check_vsock(&s->vsock);
 }
 
 static void step(struct side *s)

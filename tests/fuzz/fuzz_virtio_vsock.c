@@ -4,6 +4,7 @@
  * left when the device is gone. */
 #include "virtio/vsock.h"
 #include "virtio_guest.h"
+#include "vsock_check.h"
 
 #define STEPS_MAX 1000u
 #define CID       3u
@@ -64,22 +65,6 @@ static void other_acts(struct fuzz_input *in)
     spinlock_unlock(&hub.lock);
 }
 
-static void check(const struct virtio_vsock *v)
-{
-    FUZZ_ASSERT(v->nr_refusals <= VSOCK_REFUSALS);
-    for (unsigned i = 0; i < VSOCK_CONNECTIONS; i++) {
-        const struct vsock_end *end = &v->end[i];
-        if (end->state == VSOCK_FREE)
-            continue;
-        FUZZ_ASSERT(end->head - end->tail <= VSOCK_PIPE_SIZE);
-        FUZZ_ASSERT((end->other == NULL) == (end->state == VSOCK_RESET));
-        if (end->other == NULL)
-            continue;
-        FUZZ_ASSERT(end->other->other == end && end->other->state != VSOCK_FREE);
-        FUZZ_ASSERT(end->sent - end->fwd == end->other->head - end->other->tail);
-    }
-}
-
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct fuzz_input in = {data, size};
@@ -105,8 +90,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             put_header(&in);
         else if (what % 4 == 1)
             other_acts(&in);
-        check(&vsock);
-        check(&other);
+        fuzz_check_vsock(&vsock);
+        fuzz_check_vsock(&other);
     }
     virtio_guest_end(&g, world);
     for (unsigned i = 0; i < VSOCK_CONNECTIONS; i++)

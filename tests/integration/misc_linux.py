@@ -14,8 +14,8 @@ import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / "lib"))
 import halcyon  # noqa: E402
+import initramfs  # noqa: E402
 from halcyon import check  # noqa: E402
-from machine import ROOT  # noqa: E402
 
 MIB = 1 << 20
 VM_MIB = 192
@@ -177,17 +177,12 @@ def make_vsock_initrd(directory):
     check(len(packages) == 1, f"not one kernel package in {halcyon.GUEST}/packages: {packages}; fix: ci/guest")
     root = directory / "root"
     root.mkdir()
-    subprocess.run(["aarch64-linux-gnu-gcc", "-O1", "-ffreestanding", "-fno-builtin", "-fno-stack-protector", "-nostdlib", "-static",
-                    "-fno-tree-loop-distribute-patterns", "-o", str(root / "vsock_peer"), str(PEER)], check=True)
+    initramfs.compile_program(PEER, root / "vsock_peer")
     subprocess.run(["dpkg-deb", "-x", str(packages[0]), str(directory / "kernel")], check=True)
     for name in VSOCK_MODULES:
         module, = (directory / "kernel").glob(f"lib/modules/*/kernel/net/vmw_vsock/{name}.ko")
         module.rename(root / module.name)
-    more = directory / "more"
-    subprocess.run([str(ROOT / "ci" / "mkinitramfs"), str(root), str(more)], check=True, stdout=subprocess.DEVNULL)
-    initrd = directory / "initrd"
-    initrd.write_bytes(halcyon.INITRAMFS.read_bytes() + more.read_bytes())
-    return initrd
+    return initramfs.with_root(directory, root)
 
 
 def test_vsock(machine):

@@ -4,6 +4,7 @@
  * net_flood INDEX TO FROM: the number of the network device, and the two addresses as 12 digits.
  * The frames are of a type for experiments (IEEE 802, 9.2.4), so that nobody answers.
  */
+#include "linux_call.h"
 #include <stdint.h>
 
 enum { WRITE = 64, EXIT = 93, SOCKET = 198, BIND = 200 };
@@ -20,17 +21,6 @@ struct sockaddr_ll {
 };
 
 static unsigned char frame[1414];
-
-static long call(long number, long a, long b, long c)
-{
-    register long x8 __asm__("x8") = number;
-    register long x0 __asm__("x0") = a;
-    register long x1 __asm__("x1") = b;
-    register long x2 __asm__("x2") = c;
-
-    __asm__ volatile("svc #0" : "+r"(x0) : "r"(x8), "r"(x1), "r"(x2) : "memory");
-    return x0;
-}
 
 static _Noreturn void finish(long status)
 {

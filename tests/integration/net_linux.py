@@ -16,15 +16,15 @@ import pathlib
 import random
 import re
 import socket
-import subprocess
 import sys
 import threading
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / "lib"))
 import halcyon  # noqa: E402
+import initramfs  # noqa: E402
 from halcyon import check  # noqa: E402
-from machine import ROOT, sim_command  # noqa: E402
+from machine import sim_command  # noqa: E402
 
 VM_MIB = 96
 VM = """        vm{i} {{
@@ -106,14 +106,12 @@ TELL = "until nc 10.0.0.{to} {port} </dev/null; do sleep 0.2; done; "
 
 def flood_initrd(directory, commands):
     """The usual initramfs with the program that floods, and /vmN.sh for each command: a kernel's command line is too short for them."""
-    (directory / "root").mkdir()
+    root = directory / "root"
+    root.mkdir()
     for i, command in enumerate(commands):
-        (directory / "root" / f"vm{i}.sh").write_text(command)
-    subprocess.run(["aarch64-linux-gnu-gcc", "-O1", "-ffreestanding", "-fno-builtin", "-fno-stack-protector", "-nostdlib", "-static",
-                    "-o", str(directory / "root" / "net_flood"), str(FLOODER)], check=True)
-    subprocess.run([str(ROOT / "ci" / "mkinitramfs"), str(directory / "root"), str(directory / "more")], check=True, stdout=subprocess.DEVNULL)
-    (directory / "initrd").write_bytes(halcyon.INITRAMFS.read_bytes() + (directory / "more").read_bytes())
-    return directory / "initrd"
+        (root / f"vm{i}.sh").write_text(command)
+    initramfs.compile_program(FLOODER, root / "net_flood")
+    return initramfs.with_root(directory, root)
 
 
 def run_phases(options, phases, before, after, others, **more):

@@ -5,6 +5,7 @@
  * the sum back. With a CID it connects there, until that works, sends BYTES bytes, and says "sent
  * BYTES SUM ANSWER". With a CID and a second argument it tries once, and says "errno N".
  */
+#include "linux_call.h"
 #include <stddef.h>
 #include <stdint.h>
 
@@ -20,17 +21,6 @@ struct sockaddr_vm {
     uint32_t port, cid;
     uint8_t zero[4];
 };
-
-static long call(long number, long a, long b, long c)
-{
-    register long x8 __asm__("x8") = number;
-    register long x0 __asm__("x0") = a;
-    register long x1 __asm__("x1") = b;
-    register long x2 __asm__("x2") = c;
-
-    __asm__ volatile("svc #0" : "+r"(x0) : "r"(x8), "r"(x1), "r"(x2) : "memory");
-    return x0;
-}
 
 static char line[128];
 static size_t line_len;
