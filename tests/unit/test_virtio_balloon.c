@@ -216,16 +216,21 @@ CASE(virtio_balloon, a_batch_waits_once)
     cr_assert(!present(VICTIM + 0xff000));
 }
 
-/* A reset in between does not lose them, and the chain is forgotten. */
-CASE(virtio_balloon, reset_with_pages_under_way)
+static void begin_to_give_100(void)
 {
-    uint64_t free = free_pages();
-
     for (unsigned i = 0; i < 100; i++)
         put_pfn(i, VICTIM + i * 0x1000);
     give(0, 100);
     (void)next(0);
     cr_assert(!present(VICTIM));
+}
+
+/* A reset in between does not lose them, and the chain is forgotten. */
+CASE(virtio_balloon, reset_with_pages_under_way)
+{
+    uint64_t free = free_pages();
+
+    begin_to_give_100();
     wr(R_STATUS, 0);
     settle();
     cr_assert_eq(free_pages(), free - 1 + 32, "what was begun is done");
@@ -246,11 +251,7 @@ CASE(virtio_balloon, the_queue_is_stopped_with_pages_under_way)
 {
     uint64_t free = free_pages();
 
-    for (unsigned i = 0; i < 100; i++)
-        put_pfn(i, VICTIM + i * 0x1000);
-    give(0, 100);
-    (void)next(0);
-    cr_assert(!present(VICTIM));
+    begin_to_give_100();
     restart_queue(0);
     settle();
     cr_assert(!answered(0), "the chain of before is forgotten");
