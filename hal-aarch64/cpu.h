@@ -54,7 +54,8 @@ struct percpu {
     bool has_pauth;
     bool has_ras;
     bool has_sme;
-    bool panicking; /* a report is being printed */
+    bool panicking;          /* a report is being printed */
+    _Atomic bool at_console; /* between panic_hold_off() and panic_release() */
     struct arch_idregs idregs;
 };
 

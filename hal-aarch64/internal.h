@@ -96,6 +96,10 @@ _Noreturn void panic_exception(const struct panic_frame *frame);
 /* panic.c: another CPU is printing a report, so that this one must neither write to the console nor
  * end the machine. */
 bool panic_is_elsewhere(void);
+/* Around each access that writes to the console. A report that begins on another CPU waits until
+ * this one has released it; if one has begun, panic_hold_off() does not return. */
+void panic_hold_off(void);
+void panic_release(void);
 /* Does nothing until that report has led to the machine's end. */
 _Noreturn void panic_await_end(void);
 

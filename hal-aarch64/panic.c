@@ -74,13 +74,43 @@ static atomic_uint reporter;
 
 bool panic_is_elsewhere(void)
 {
-    unsigned cpu = atomic_load_explicit(&reporter, memory_order_relaxed);
+    unsigned cpu = atomic_load(&reporter);
 
     return cpu != 0 && cpu != hal_cpu_self() + 1;
 }
 
+/*
+ * A CPU says that it is about to write, and then looks for a report; a report's CPU says that there
+ * is one, and then looks for writers. All of it is sequentially consistent: one of the two sees the
+ * other. Plain loads and stores, since exclusive accesses need the MMU.
+ */
+void panic_hold_off(void)
+{
+    atomic_store(&percpu_self()->at_console, true);
+    if (panic_is_elsewhere())
+        panic_await_end();
+}
+
+/* A release: the write to the console is before it. */
+void panic_release(void)
+{
+    atomic_store_explicit(&percpu_self()->at_console, false, memory_order_release);
+}
+
+/* Until no other CPU has a character under way, which would end up in the report; a second at most,
+ * as a CPU may hang there. */
+static void await_writers(const struct percpu *self)
+{
+    uint64_t end = hal_time_now() + hal_time_hz();
+
+    for (unsigned i = 0; i < PLATFORM_MAX_CPUS; i++)
+        while (&percpu[i] != self && atomic_load(&percpu[i].at_console) && hal_time_now() < end)
+            hal_cpu_relax();
+}
+
 _Noreturn void panic_await_end(void)
 {
+    panic_release();
     for (;;)
         __asm__ volatile("wfi");
 }
@@ -98,9 +128,11 @@ static void begin(void)
     if (cpu->panicking)
         hal_halt(HAL_HALT_PANIC);
     cpu->panicking = true;
-    if ((sysreg_read(sctlr_el2) & SCTLR_M) != 0 &&
-        !atomic_compare_exchange_strong(&reporter, &nobody, cpu->index + 1))
+    if ((sysreg_read(sctlr_el2) & SCTLR_M) == 0)
+        return;
+    if (!atomic_compare_exchange_strong(&reporter, &nobody, cpu->index + 1))
         panic_await_end();
+    await_writers(cpu);
 }
 
 _Noreturn void panic_exception(const struct panic_frame *frame)

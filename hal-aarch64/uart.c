@@ -55,9 +55,9 @@ void hal_console_write(const char *text, size_t len)
     for (size_t i = 0; i < len; i++) {
         while ((mmio_read32(uart, UARTFR) & FR_TXFF) != 0) {
         }
-        if (panic_is_elsewhere())
-            panic_await_end();
+        panic_hold_off();
         mmio_write32(uart, UARTDR, (uint32_t)(unsigned char)text[i]);
+        panic_release();
     }
 }
 

@@ -59,20 +59,23 @@ static unsigned wait_done(struct disk_check *check, hv_err *result)
     return NO_SLOT;
 }
 
-/* Waits for the slots of `mask`, each of which must come once, and well. */
+/* Waits for the slots of `mask`, each of which must come once, and well. Then there are no more:
+ * who does not ask until that is said leaves the disk's interrupt pending, for others to find. */
 static bool all_done(struct disk_check *check, uint32_t mask)
 {
     bool good = true;
+    hv_err result;
+    unsigned slot;
 
     while (mask != 0) {
-        hv_err result = HV_ERR_IO;
-        unsigned slot = wait_done(check, &result);
+        result = HV_ERR_IO;
+        slot = wait_done(check, &result);
         if (slot >= HAL_DISK_SLOTS || (mask & (1u << slot)) == 0)
             return false;
         good = good && result == HV_OK;
         mask &= ~(1u << slot);
     }
-    return good;
+    return !hal_disk_done(check->disk, &slot, &result) && good;
 }
 
 static bool do_one(struct disk_check *check, enum hal_disk_op op, uint64_t sector, uint32_t sectors)

@@ -77,6 +77,13 @@ CASE(contract_disk, at_once)
     contract_check_disk(&ct);
 }
 
+/* What the first does at once needs no interrupt, and leaves none to who waits for the second. */
+CASE(contract_disk, one_at_once_and_one_when_somebody_waits)
+{
+    fakehal()->disk[0].at_once = true;
+    contract_check_disk(&ct);
+}
+
 CASE(contract_disk, without_a_flush)
 {
     fakehal()->disk[0].info.flush = false;
