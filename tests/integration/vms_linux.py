@@ -6,6 +6,7 @@ boot: so many Linux VMs come up, each finds a known checksum, and powers off. li
 and destroyed in the end, by commands; no page is lost by it, and a VM with four vCPUs whose work is checked goes on beside it. crash: one VM ends in an endless abort, with the same beside it.
 """
 import argparse
+import functools
 import hashlib
 import pathlib
 import re
@@ -15,7 +16,7 @@ import time
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / "lib"))
 import halcyon  # noqa: E402
 from halcyon import check  # noqa: E402
-from machine import ROOT, Machine, to_text  # noqa: E402
+from machine import ROOT, to_text  # noqa: E402
 from smp_linux import check_quiet  # noqa: E402
 
 PROGRAMS = ROOT / "build" / "host" / "guest"
@@ -43,7 +44,6 @@ SPIN = (4, 16, "say=1 end=1000000", 'kernel = /incbin/("{programs}/spin.bin");',
 LINUX = (4, LINUX_MIB, "console=ttyAMA0", 'kernel = /incbin/("{linux}"); initrd = /incbin/("{initramfs}");', "Run /init as init process")
 # An answer to `list`: the state of the other VM, which has no line once it is destroyed, and the free memory.
 FREE = re.compile(r"^(?: *1 +other +(\S+).*\n)?(\d+) KiB of memory are free$", re.MULTILINE)
-COMMAND_LINE = "\x01c"  # Ctrl-A c
 ENDING = 100  # how often it is asked whether a VM has ended
 WORK_OFF = "notice vm: work off: powered off by PSCI SYSTEM_OFF"
 
@@ -67,43 +67,31 @@ def read_answers(console):
     return FREE.findall("".join(line for line in lines if not line.startswith(("work: ", "other: ", halcyon.LOG_PREFIX))))
 
 
-def run_typing(command, steps, timeout):
-    """Runs a machine to its end, and types each command when its text has come. Returns the Result.
-
-    Nobody waits for a VM's end, so while the answer is that it is ending, or has a line no more and its memory still, it asks
+def wait_ended(timeout, machine):
+    """Nobody waits for a VM's end, so while the answer is that it is ending, or has a line no more and its memory still, this asks
     again, so often."""
-    with Machine(command) as machine:
-        for text, word in [*steps, ("are free", None)]:
-            machine.expect(re.escape(text), timeout)
-            for _ in range(ENDING):
-                answers = read_answers(to_text(bytes(machine.output)))
-                sizes = {size for state, size in answers if state == "off"}
-                if not answers or answers[-1][0] != "ending" and (answers[-1][0] or answers[-1][1] in sizes):
-                    break
-                time.sleep(0.1)
-                machine.send(f"{COMMAND_LINE}list\r")
-                machine.expect("are free", timeout)
-            machine.send(f"{COMMAND_LINE}{word}\r" if word else "")
-        return machine.wait(timeout, silence=True)
+    for _ in range(ENDING):
+        answers = read_answers(to_text(bytes(machine.output)))
+        sizes = {size for state, size in answers if state == "off"}
+        if not answers or answers[-1][0] != "ending" and (answers[-1][0] or answers[-1][1] in sizes):
+            break
+        time.sleep(0.1)
+        machine.send(f"{halcyon.COMMAND_LINE}list\r")
+        machine.expect("are free", timeout)
 
 
 def run_beside_work(options, other, steps=()):
     """Runs the VM `other` beside the one that works; the machine has to end by itself, and all work has to be right.
 
-    steps: commands, each with the text that comes before it. The simulator gives them itself, at the same moments in each run."""
+    steps: commands, as halcyon.run_commands() takes them."""
     vcpus, memory, bootargs, images, _ = other
     halcyon.require(PROGRAMS / "smp-work.bin")
     images = images.format(programs=PROGRAMS, linux=halcyon.LINUX, initramfs=halcyon.INITRAMFS)
     source = SOURCE.format(programs=PROGRAMS, rounds=options.rounds, vcpus=vcpus, memory=memory * MIB, bootargs=bootargs, images=images)
     with halcyon.scratch() as directory:
         bundle = halcyon.compile_dts(directory / "bundle.dtb", source)
-        control = [word for text, command in steps for word in ("--control-on", text, "--control", command)]
-        command = halcyon.halcyon_command(options.machine, bundle, vm_mib=64 + memory, pcpus=options.pcpus,
-                                          options=control if options.machine == "sim" else ())
-        if steps and options.machine == "qemu":
-            result = run_typing(command, steps, options.timeout)
-        else:
-            result = halcyon.run_command(command, options.timeout, (0, 1), silence=True)
+        result = halcyon.run_commands(options.machine, bundle, steps, timeout=options.timeout, vm_mib=64 + memory, pcpus=options.pcpus,
+                                      answered=functools.partial(wait_ended, options.timeout))
     halcyon.check_ended(result)
     halcyon.check_no_panic(result)
     check(re.search(r"notice role: machine off: ", result.console), f"no orderly end:\n{halcyon.tail(result.console)}\n{result.stderr}")

@@ -26,6 +26,7 @@ HYPERVISOR_MIB = 256
 # Seconds that nothing takes which goes on.
 QUICKSTART_LIMIT = 100000
 
+COMMAND_LINE = "\x01c"  # Ctrl-A c
 LOG_PREFIX = "[halcyon "
 OFF = re.compile(r"^\[halcyon [^\]]*\] notice role: machine off: all VMs powered off$", re.MULTILINE)
 STOPPED = re.compile(r"^\[halcyon [^\]]*\] error vm: \S+ stopped: (?P<reason>\S.*)$", re.MULTILINE)
@@ -170,6 +171,23 @@ def run_halcyon(machine, bundle, *, timeout, silence=False, **options):
     command = halcyon_command(machine, bundle, **options)
     run = run_sim if machine == "sim" else run_command
     return run(command, timeout, silence=silence)
+
+
+def run_commands(machine, bundle, steps, *, timeout, answered=None, **options):
+    """run_halcyon() with commands for the hypervisor's console, each (the text that comes before it, the command). Returns a Result.
+
+    The simulator gives them itself, at the same moments in each run; on QEMU they are typed, and answered(running) is called at each
+    text before the next command is. timeout: seconds without a word."""
+    if machine == "sim":
+        control = [word for text, command in steps for word in ("--control-on", text, "--control", command)]
+        return run_halcyon(machine, bundle, options=control, timeout=timeout, silence=True, **options)
+    with Machine(halcyon_command(machine, bundle, **options)) as running:
+        for text, command in steps:
+            running.expect(re.escape(text), timeout)
+            if answered:
+                answered(running)
+            running.send(f"{COMMAND_LINE}{command}\r")
+        return running.wait(timeout, silence=True)
 
 
 def run_command(command, timeout, statuses=(0,), *, silence=False):
