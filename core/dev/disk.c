@@ -46,8 +46,10 @@ hv_err disks_add(struct disks *disks, uint32_t vm, uint32_t unit, const struct d
                             : disk_ram_create(disks->hv, setup, &disk);
     if (err != HV_OK)
         return err;
-    if (setup->is_machine)
+    if (setup->is_machine) {
         disks->machine |= UINT32_C(1) << setup->number;
+        disks->of_machine[setup->number] = disk;
+    }
     for (size_t i = 0; setup->serial != NULL && setup->serial[i] != '\0'; i++)
         if (i < VIRTIO_BLK_ID_LEN)
             disk->backend.serial[i] = setup->serial[i];
@@ -67,6 +69,21 @@ struct disk *disks_find(const struct disks *disks, uint32_t vm, uint32_t unit)
     return disk;
 }
 
+void disks_forget(struct disks *disks, uint32_t vm)
+{
+    struct disk **link = disks == NULL ? NULL : &disks->first;
+
+    while (link != NULL && *link != NULL) {
+        struct disk *disk = *link;
+        if (disk->vm == vm && disk_is_ram(disk)) {
+            *link = disk->next;
+            disk_free(disks->hv, disk);
+        } else {
+            link = &disk->next;
+        }
+    }
+}
+
 void disks_destroy(struct disks *disks)
 {
     while (disks->first != NULL) {
@@ -74,23 +91,20 @@ void disks_destroy(struct disks *disks)
         disks->first = disk->next;
         disk_free(disks->hv, disk);
     }
-    disks->machine = 0;
+    disks_init(disks, disks->hv);
 }
 
 bool disks_interrupt(struct disks *disks, uint32_t intid)
 {
-    if (disks == NULL)
-        return false;
-    for (struct disk *disk = disks->first; disk != NULL; disk = disk->next)
-        if (!disk_is_ram(disk) && disk_machine_interrupt(disk, intid))
+    for (unsigned i = 0; disks != NULL && i < HAL_DISKS_MAX; i++)
+        if (disks->of_machine[i] != NULL && disk_machine_interrupt(disks->of_machine[i], intid))
             return true;
     return false;
 }
 
 void disks_route(struct disks *disks)
 {
-    for (const struct disk *disk = disks == NULL ? NULL : disks->first; disk != NULL;
-         disk = disk->next)
-        if (!disk_is_ram(disk))
-            disk_machine_route(disk);
+    for (unsigned i = 0; disks != NULL && i < HAL_DISKS_MAX; i++)
+        if (disks->of_machine[i] != NULL)
+            disk_machine_route(disks->of_machine[i]);
 }

@@ -39,11 +39,13 @@ struct disk {
     void (*destroy)(struct hv *hv, struct disk *disk); /* all but the block */
 };
 
-/* All disks. Made before the first VM runs, and constant from then on. */
+/* All disks, made before the first VM runs. Interrupts look at those of the machine, which are
+ * constant from then on; everything else is the manager's. */
 struct disks {
     struct hv *hv;
     struct disk *first;
-    uint32_t machine; /* bit n: the machine's disk n is somebody's */
+    struct disk *of_machine[HAL_DISKS_MAX]; /* by their numbers there */
+    uint32_t machine;                       /* bit n: the machine's disk n is somebody's */
 };
 
 void disks_init(struct disks *disks, struct hv *hv);
@@ -56,8 +58,11 @@ void disks_init(struct disks *disks, struct hv *hv);
  */
 HV_MUST_CHECK hv_err disks_add(struct disks *disks, uint32_t vm, uint32_t unit,
                                const struct disk_setup *setup);
-/* NULL: there is none. */
+/* NULL: there is none. Only the manager, as the next. */
 struct disk *disks_find(const struct disks *disks, uint32_t vm, uint32_t unit);
+/* The VM in place `vm`, which is not there any more, does not come back: its disks in memory are
+ * given back, in pieces (hv_worked()). `disks` may be NULL. */
+void disks_forget(struct disks *disks, uint32_t vm);
 /* Gives all back. No device uses one. */
 void disks_destroy(struct disks *disks);
 /* An interrupt of the machine's: true if it was a disk's, which is dealt with. Any pCPU; `disks`
@@ -78,7 +83,8 @@ HV_MUST_CHECK hv_err disk_machine_create(struct hv *hv, const struct disk_setup 
                                          struct disk **out);
 /* Zeroed memory for a disk, which the struct is at the beginning of. */
 HV_MUST_CHECK hv_err disk_alloc(struct hv *hv, uint64_t size, struct disk **out);
-/* Of a disk that disk_alloc() made: gives it back, with what `destroy`, if set, knows of. */
+/* Of a disk that disk_alloc() made: gives it back, with what `destroy`, if set, knows of. Only the
+ * manager: other VMs run meanwhile (hv_worked()). */
 void disk_free(struct hv *hv, struct disk *disk);
 bool disk_is_ram(const struct disk *disk);
 bool disk_machine_interrupt(struct disk *disk, uint32_t intid);

@@ -282,10 +282,18 @@ static const struct blk_backend_ops ram_ops = {
 
 static void ram_destroy(struct hv *hv, struct disk *disk)
 {
-    struct disk_ram *ram = ram_of(&disk->backend);
+    struct disk_tree *tree = &ram_of(&disk->backend)->tree;
+    uint64_t count;
 
-    (void)hv;
-    disk_tree_free(&ram->tree);
+    for (uint64_t page = 0; page < DISK_TREE_PAGES; page += count) {
+        count = disk_tree_absent(tree, page);
+        if (count == 0) {
+            count = CLEAR_PAGES;
+            hv_worked(hv, disk_tree_drop(tree, page, count) << PAGE_SHIFT);
+        }
+        disk_tree_prune(tree, page);
+    }
+    HV_CHECK(tree->account.used == 0);
 }
 
 /* The pages of a disk of this size, and its tables. */

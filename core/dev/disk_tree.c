@@ -124,34 +124,16 @@ uint64_t disk_tree_absent(struct disk_tree *tree, uint64_t page)
     return count;
 }
 
-/* A table and, by `each`, what its entries are. */
-static void table_free(struct disk_tree *tree, uint64_t *entry,
-                       void (*each)(struct disk_tree *tree, uint64_t *entry))
+uint64_t disk_tree_drop(struct disk_tree *tree, uint64_t page, uint64_t count)
 {
-    uint64_t *table;
+    uint64_t before = tree->account.used;
 
-    if (*entry <= DISK_ENTRY_ZERO)
-        return;
-    table = disk_page_map(*entry);
-    for (uint32_t i = 0; i < DISK_TABLE_SIZE; i++)
-        each(tree, &table[i]);
-    hal_phys_unmap(table, PAGE_SIZE);
-    disk_entry_free(tree, entry);
-}
-
-static void free_last(struct disk_tree *tree, uint64_t *entry)
-{
-    table_free(tree, entry, disk_entry_free);
-}
-
-static void free_middle(struct disk_tree *tree, uint64_t *entry)
-{
-    table_free(tree, entry, free_last);
-}
-
-_Static_assert(LEVELS == 3, "the root's tables, theirs, and the last");
-
-void disk_tree_free(struct disk_tree *tree)
-{
-    table_free(tree, &tree->root, free_middle);
+    for (uint64_t i = 0; i < count; i++) {
+        struct disk_place place;
+        if (disk_tree_find(tree, page + i, false, &place) != HV_OK)
+            continue;
+        disk_entry_free(tree, place.entry);
+        disk_place_leave(&place);
+    }
+    return before - tree->account.used;
 }

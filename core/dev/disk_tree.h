@@ -49,7 +49,7 @@ void disk_place_leave(struct disk_place *place);
 uint64_t disk_tree_absent(struct disk_tree *tree, uint64_t page);
 /* Gives back those tables of the page that have nothing in them any more. */
 void disk_tree_prune(struct disk_tree *tree, uint64_t page);
-/* Gives all of it back. */
-void disk_tree_free(struct disk_tree *tree);
+/* Gives back those of `count` pages that are there, and not their tables. Returns how many. */
+uint64_t disk_tree_drop(struct disk_tree *tree, uint64_t page, uint64_t count);
 
 #endif

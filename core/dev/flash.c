@@ -142,6 +142,20 @@ static hv_err settle(struct vm *vm, struct flash_store **store)
     return HV_ERR_IO;
 }
 
+void flash_forget(struct hv *hv, uint32_t slot)
+{
+    struct flash_store **store = &hv->flash[slot];
+
+    if (*store == NULL)
+        return;
+    if ((*store)->failed || (*store)->bank[1].on_disk) {
+        (void)give_up(hv, store);
+        return;
+    }
+    flash_store_destroy(*store);
+    *store = NULL;
+}
+
 static hv_err find_store(struct vm *vm, const struct dev_config *config, struct flash_store **out)
 {
     struct flash_store **store = &vm->hv->flash[vm->id - 1];

@@ -22,4 +22,9 @@ const char *flash_check(const struct dev_config *config);
  */
 HV_MUST_CHECK hv_err flash_create(struct vm *vm, const struct dev_instance *instance);
 
+/* The VM of the slot, which is not there any more, does not come back: what its flash held is given
+ * back, or stays, to be tried again, while a disk of the machine's is busy with it. Only the
+ * manager, as above. */
+void flash_forget(struct hv *hv, uint32_t slot);
+
 #endif

@@ -4,6 +4,7 @@
 #include "boot/image.h"
 #include "dev/console.h"
 #include "dev/disk.h"
+#include "dev/flash.h"
 #include "dev/registry.h"
 #include "dev/switches.h"
 #include "exit/exit.h"
@@ -180,6 +181,17 @@ static void reap(struct manager *manager, uint32_t slot)
     manager->reset_from[slot] = hal_time_now() + hal_time_hz() / RESET_HZ;
 }
 
+/* What outlived the lives of a VM that does not come back goes with it. */
+static void forget(struct manager *manager, uint32_t slot)
+{
+    struct hv *hv = manager->hv;
+
+    if (hv->vm[slot] != NULL || (manager->gone & BIT(slot)) == 0)
+        return;
+    disks_forget(hv->disks, slot);
+    flash_forget(hv, slot);
+}
+
 static void manage(struct manager *manager)
 {
     struct hv *hv = manager->hv;
@@ -197,6 +209,7 @@ static void manage(struct manager *manager)
     stop_check(&manager->stopping);
     for (uint32_t slot = 0; slot < hv->nr_vms; slot++) {
         reap(manager, slot);
+        forget(manager, slot);
         left += hv->vm[slot] != NULL;
     }
     if (left != 0)

@@ -58,6 +58,8 @@ CASE(disk_machine, is_what_the_machine_has)
     cr_assert_eq(disk_used(disk), 0);
     cr_assert(fakehal()->cpu[0].enabled[64], "its interrupt");
     cr_assert_eq(disks_add(&d.disks, 1, 0, &(struct disk_setup){.is_machine = true}), HV_ERR_EXIST);
+    disks_forget(&d.disks, 0);
+    cr_assert_eq(disks_find(&d.disks, 0, 0), disk, "it may still be at work");
 }
 
 CASE(disk_machine, read_only_by_either_side)

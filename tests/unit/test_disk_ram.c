@@ -82,6 +82,46 @@ CASE(disk_ram, discard_gives_pages_and_tables_back)
     cr_assert_eq(disk_used(disk), 0);
 }
 
+static unsigned turns;
+
+static void count_turn(struct pcpu *pcpu)
+{
+    (void)pcpu;
+    turns++;
+}
+
+/* Pages, tables, marks over the image, and the structs; what is another VM's stays. */
+CASE(disk_ram, goes_with_its_vm)
+{
+    const struct disk_setup setup = {.image = {image, sizeof(image)}, .size = GIB(4)};
+    static unsigned char data[MIB(2) + 4096];
+    uint64_t before = page_pool_free_pages(&d.f.hv->pool);
+    uint64_t without;
+
+    cr_assert_eq(disks_add(&d.disks, 1, 0, &setup), HV_OK);
+    without = page_pool_free_pages(&d.f.hv->pool);
+    cr_assert_eq(disks_add(&d.disks, 0, 0, &setup), HV_OK);
+    cr_assert_eq(disks_add(&d.disks, 0, 3, &setup), HV_OK);
+    memset(data, 1, sizeof(data));
+    cr_assert_eq(disk_do(disks_find(&d.disks, 0, 0), BLK_WRITE, 8, data, sizeof(data)), HV_OK);
+    cr_assert_eq(disk_do(disks_find(&d.disks, 0, 0), BLK_DISCARD, 0, NULL, 4096), HV_OK);
+    cr_assert_eq(disk_do(disks_find(&d.disks, 0, 3), BLK_WRITE, GIB(4) / 512 - 1, data, 512),
+                 HV_OK);
+    d.f.hv->turn = count_turn;
+    d.f.hv->pcpu[0].passes = 1;
+    turns = 0;
+    disks_forget(&d.disks, 0);
+    cr_expect_eq(turns, 2, "for 2 MiB");
+    cr_expect_null(disks_find(&d.disks, 0, 0));
+    cr_expect_null(disks_find(&d.disks, 0, 3));
+    cr_expect_eq(page_pool_free_pages(&d.f.hv->pool), without);
+    cr_expect_eq(byte_at(disks_find(&d.disks, 1, 0), 3 * 4096 + 699), image[3 * 4096 + 699]);
+    disks_forget(&d.disks, 0);
+    disks_forget(NULL, 0);
+    disks_forget(&d.disks, 1);
+    cr_expect_eq(page_pool_free_pages(&d.f.hv->pool), before);
+}
+
 CASE(disk_ram, zeroing_keeps_what_a_page_costs)
 {
     struct disk *disk = disk_make(&d, &(struct disk_setup){.size = MIB(4)});

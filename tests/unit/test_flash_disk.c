@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /* A bank of flash that a disk of the machine's keeps. */
 #include "dev/disk.h"
+#include "dev/flash.h"
 #include "dev/registry.h"
 #include "flash_fixture.h"
 
@@ -380,6 +381,45 @@ CASE(flash_disk, a_vm_with_no_room_for_it)
     cr_expect_eq(create_plain(), HV_ERR_NOMEM);
     page_pool_fail_nth(&f.hv->pool, 0);
     flash_store_destroy(f.hv->flash[0]);
+}
+
+/* What the flash of a VM that does not come back held. */
+CASE(flash_disk, goes_with_its_vm)
+{
+    static const unsigned char byte = 0x12;
+    uint64_t before = page_pool_free_pages(&f.hv->pool);
+
+    f.config.firmware = (struct vm_blob){&byte, 1};
+    cr_assert_eq(create_plain(), HV_OK);
+    fixture_destroy(&f, f.vm);
+    flash_forget(f.hv, 0);
+    cr_expect_null(f.hv->flash[0]);
+    flash_forget(f.hv, 0);
+    fixture_create(&f, 1);
+    cr_expect_eq(page_pool_free_pages(&f.hv->pool), before);
+}
+
+/* What was asked of its disk is done first; and until then nobody else has that. */
+CASE(flash_disk, goes_with_its_vm_when_the_disk_is_done)
+{
+    struct flash_store *made;
+
+    disks_init(&disks, f.hv);
+    f.hv->disks = &disks;
+    cr_assert_eq(create(0), HV_OK);
+    made = f.hv->flash[0];
+    flash_disk_write(&made->bank[1].disk, 0, made->bank[1].sector[1], 512);
+    fixture_destroy(&f, f.vm);
+    fakehal()->relax = only_time_goes_on;
+    flash_forget(f.hv, 0);
+    cr_expect_eq(f.hv->flash[0], made);
+    cr_expect_eq(disks.machine, 1);
+    fakehal()->relax = finish_disks;
+    flash_forget(f.hv, 0);
+    cr_expect_null(f.hv->flash[0]);
+    cr_expect_eq(disks.machine, 0);
+    cr_expect_eq(fakehal()->disk[0].flushes, 1);
+    fixture_create(&f, 1);
 }
 
 /* As in tests of others: no disks at all, whose it could be. */

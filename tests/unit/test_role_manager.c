@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /* The manager: pCPUs that come and go, VMs that end and are made anew, and what is typed at the
  * console on its way to it. */
+#include "dev/disk.h"
 #include "role_fixture.h"
 
 #define OFF_LINE    "notice role: machine off: all VMs powered off\r\n"
@@ -359,19 +360,30 @@ CASE(role_manager, typed_life_of_a_vm)
 /* Ended and destroyed; a reset of before does not bring it back. */
 CASE(role_manager, typed_destroy)
 {
-    static const char *const lines[] = {"destroy two", "start two", "stop one"};
+    static const char *const lines[] = {"destroy two", "start two", "destroy three", "stop one"};
+    struct disks disks;
 
     with_one_pcpu();
+    disks_init(&disks, f.hv);
+    f.hv->disks = &disks;
+    for (uint32_t slot = 0; slot < VMS; slot++)
+        cr_assert_eq(disks_add(&disks, slot, 0, &(struct disk_setup){.size = MIB(1)}), HV_OK);
     start(0);
     start(1);
-    actions[0] = "kykyk";
+    actions[0] = "kykykyk";
     actions[1] = "yyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyy";
     typed = lines;
     expect_machine_ends(0, OFF_LINE);
-    cr_assert_eq(typed, lines + 3);
+    cr_assert_eq(typed, lines + 4);
     EXPECT_LOG("two off: destroyed from the console\r\n");
     EXPECT_LOG("start: which VM? ");
-    cr_assert_eq(manager.gone, 1u << 1);
+    EXPECT_LOG("three: destroyed\r\n");
+    cr_assert_eq(manager.gone, 3u << 1);
+    cr_assert_not_null(disks_find(&disks, 0, 0));
+    cr_assert_null(disks_find(&disks, 1, 0), "its disks went with it");
+    cr_assert_null(disks_find(&disks, 2, 0));
+    disks_destroy(&disks);
+    f.hv->disks = NULL;
 }
 
 /* The command is the last thing that this pCPU does. */
