@@ -68,7 +68,7 @@ def make_command(options, directory):
     disk = directory / "disk"
     subprocess.run(["cp", "--sparse=always", "--reflink=auto", str(DISTRO), str(disk)], check=True)
     if options.bare:
-        words = qemu_command("bare", memory=f"{MEMORY_MIB}M", cpus=options.smp, extra=["-bios", halcyon.EDK2, *disk_options("qemu", disk)])
+        words = qemu_command("bare", memory=f"{MEMORY_MIB}M", cpus=options.smp, extra=["-machine", "acpi=off", "-bios", halcyon.EDK2, *disk_options("qemu", disk)])
         words.remove("-no-reboot")
         return words
     bundle = halcyon.make_firmware_bundle(directory / "bundle.dtb", halcyon.EDK2, memory=f"{MEMORY_MIB}M", disks=[disk], vcpus=options.smp)
