@@ -248,14 +248,18 @@ static hv_err create_plain(void)
     return create_as((struct dev_config){.given = 0});
 }
 
-CASE(flash_disk, belongs_to_the_flash)
+static struct flash_store *create_on_disk(void)
 {
-    struct flash_store *made;
-
     disks_init(&disks, f.hv);
     f.hv->disks = &disks;
     cr_assert_eq(create(0), HV_OK);
-    made = f.hv->flash[0];
+    return f.hv->flash[0];
+}
+
+CASE(flash_disk, belongs_to_the_flash)
+{
+    struct flash_store *made = create_on_disk();
+
     cr_expect_eq(disks.machine, 1);
     cr_expect(made->bank[1].on_disk);
     flash_disk_write(&made->bank[1].disk, 0, made->bank[1].sector[1], 512);
@@ -402,12 +406,8 @@ CASE(flash_disk, goes_with_its_vm)
 /* What was asked of its disk is done first; and until then nobody else has that. */
 CASE(flash_disk, goes_with_its_vm_when_the_disk_is_done)
 {
-    struct flash_store *made;
+    struct flash_store *made = create_on_disk();
 
-    disks_init(&disks, f.hv);
-    f.hv->disks = &disks;
-    cr_assert_eq(create(0), HV_OK);
-    made = f.hv->flash[0];
     flash_disk_write(&made->bank[1].disk, 0, made->bank[1].sector[1], 512);
     fixture_destroy(&f, f.vm);
     fakehal()->relax = only_time_goes_on;
