@@ -148,7 +148,8 @@ REFUSED = [(("--smp", "0"), "--smp 0: must be a number from 1 to 16"),
            (("--control", "a\tb"), "printable"),
            (("--control", "x" * 81), "at most 80 characters"),
            (("--cmd", "true", "--input-raw"), "--input-raw: with --cmd"),
-           (("--qemu", "--seed", "1"), "--seed: not with --qemu")]
+           (("--qemu", "--seed", "1"), "--seed: not with --qemu"),
+           (("--qemu", "--epoch", "1"), "--epoch: not with --qemu")]
 
 
 def refused():
@@ -169,9 +170,9 @@ def arguments_of(*words):
 
 
 def arguments():
-    given = arguments_of("--smp", "4", "--pcpus", "2", "--vms", "3", "--weights", "1,2,4", "--vmids", "2",
+    given = arguments_of("--smp", "4", "--pcpus", "2", "--vms", "3", "--weights", "1,2,4", "--vmids", "2", "--seed", "5", "--epoch", "7",
                          "--control-on", "~ # ", "--control", "stop 1")
-    for words in ("--smp 4", "--pcpus 2", "--vms 3", "--weights 1,2,4", "--vmids 2", "--input-raw",
+    for words in ("--smp 4", "--pcpus 2", "--vms 3", "--weights 1,2,4", "--vmids 2", "--seed 5", "--epoch 7", "--input-raw",
                   "--control-on=~ #  --control=stop 1"):
         check(f" {words} " in given, f"{words} is not in {given}")
     check(" --flash /no/such file " in arguments_of("--flash", "/no/such file"), "--flash is not the simulator's own")
