@@ -61,32 +61,27 @@ CASE(virtio_net_pieces, sends_so_many_buffers_in_a_piece)
     cr_assert_eq(sent_back(), 16);
 }
 
-CASE(virtio_net_pieces, receives_so_many_buffers_in_a_piece)
+/* One piece over four frames, with buffers of so many descriptors. */
+static void receive_four(uint32_t size, uint32_t descs)
 {
+    p.first = 0;
     start_of(F_MRG, 16);
-    give_parts(16, 2048, 130);
+    give_parts(16, size, descs);
     for (unsigned i = 0; i < 4; i++)
         (void)frame_for(100);
     p.net.wake(p.net.ctx, NET_WAKE_RECEIVE);
     cr_assert(piece());
+}
+
+CASE(virtio_net_pieces, receives_so_many_buffers_in_a_piece)
+{
+    receive_four(2048, 130);
     cr_assert_eq(p.count, 0, "four of 131");
     serve_all();
     /* A frame in two of 70 descriptors each, and each takes 142: the fourth is begun in vain. */
-    p.first = 0;
-    start_of(F_MRG, 16);
-    give_parts(16, 64, 70);
-    for (unsigned i = 0; i < 4; i++)
-        (void)frame_for(100);
-    p.net.wake(p.net.ctx, NET_WAKE_RECEIVE);
-    cr_assert(piece());
+    receive_four(64, 70);
     cr_assert_eq(p.count, 0, "426, and 568 is beyond, but no chain was begun after 512");
-    p.first = 0;
-    start_of(F_MRG, 16);
-    give_parts(16, 64, 90);
-    for (unsigned i = 0; i < 4; i++)
-        (void)frame_for(100);
-    p.net.wake(p.net.ctx, NET_WAKE_RECEIVE);
-    cr_assert(piece());
+    receive_four(64, 90);
     cr_assert_eq(p.count, 1, "546 after three: the fourth has to wait");
     cr_assert_eq(p.starved, 0, "which is not for want of buffers");
     cr_assert(!piece());

@@ -178,25 +178,32 @@ def run_commands(machine, bundle, steps, *, timeout, answered=None, **options):
 
     The simulator gives them itself, at the same moments in each run; on QEMU they are typed, and answered(running) is called at each
     text before the next command is. timeout: seconds without a word."""
-    if machine == "sim":
+    if machine == "sim" or not steps:
         control = [word for text, command in steps for word in ("--control-on", text, "--control", command)]
         return run_halcyon(machine, bundle, options=control, timeout=timeout, silence=True, **options)
-    with Machine(halcyon_command(machine, bundle, **options)) as running:
+    command_line = halcyon_command(machine, bundle, **options)
+    with Machine(command_line) as running:
         for text, command in steps:
             running.expect(re.escape(text), timeout)
             if answered:
                 answered(running)
             running.send(f"{COMMAND_LINE}{command}\r")
-        return running.wait(timeout, silence=True)
+        result = running.wait(timeout, silence=True)
+    check_status(command_line, result)
+    return result
+
+
+def check_status(command, result, statuses=(0,)):
+    """Of a program that has ended by itself."""
+    check(result.timed_out or result.exit_code in statuses,
+          f"{pathlib.Path(command[0]).name} ended with status {result.exit_code}: {result.stderr}\n{tail(result.console)}")
 
 
 def run_command(command, timeout, statuses=(0,), *, silence=False):
     """Runs a program to its end, for so long (machine.Session.wait() says what `silence` is). Returns a Result."""
     with Machine(command) as machine:
         result = machine.wait(timeout, silence)
-    if not result.timed_out and result.exit_code not in statuses:
-        raise Failure(f"{pathlib.Path(command[0]).name} ended with status {result.exit_code}: {result.stderr}\n"
-                      f"{tail(result.console)}")
+    check_status(command, result, statuses)
     return result
 
 
